@@ -1,0 +1,188 @@
+package wire
+
+import (
+	"bytes"
+	"reflect"
+	"runtime"
+	"testing"
+)
+
+// bounded runs f on n bytes of input and demands that it allocates in
+// proportion. The worst case is a table of tables of one entry each, for which
+// a Go map takes some 350 bytes.
+func bounded(t *testing.T, n int, f func()) {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	// The runtime and the test itself allocate now and then, so it is only
+	// excess by far that counts.
+	if used := after.TotalAlloc - before.TotalAlloc; used > 128*uint64(n)+1<<20 {
+		t.Errorf("%d bytes of input made %d bytes of allocations", n, used)
+	}
+}
+
+func seedFrames(f *testing.F) []Frame {
+	var frames []Frame
+	for _, c := range captures(f) {
+		if frame, n, err := ParseFrame(c.bytes, 0); err == nil && n > 0 {
+			frames = append(frames, frame)
+		}
+	}
+	return frames
+}
+
+func FuzzFrame(f *testing.F) {
+	for _, frame := range seedFrames(f) {
+		f.Add(frame.AppendTo(nil), uint32(131072))
+	}
+	f.Add([]byte(HeartbeatFrame+HeartbeatFrame), uint32(0))
+	f.Add([]byte(ProtocolHeader), uint32(4096))
+	f.Add([]byte("\x03\x00\x01\xff\xff\xff\xff"), uint32(0))
+	f.Fuzz(func(t *testing.T, p []byte, limit uint32) {
+		frame, n, err := ParseFrame(p, limit)
+		if err != nil || n == 0 {
+			return
+		}
+		if limit != 0 && uint32(n) > limit || !bytes.Equal(frame.AppendTo(nil), p[:n]) {
+			t.Fatalf("%d bytes of %x became %+v", n, p, frame)
+		}
+		if kind, channel, size, ok := PeekFrame(p); !ok || kind != frame.Type || channel != frame.Channel || int(size) != len(frame.Payload) {
+			t.Fatalf("PeekFrame differs: %v, %d, %d, %v", kind, channel, size, ok)
+		}
+		class, size, props, err := ParseContentHeader(frame.Payload)
+		if err == nil {
+			again := AppendHeaderFrame(nil, frame.Channel, class, size, props)
+			if !bytes.Equal(again[FrameHeaderSize:len(again)-1], frame.Payload) {
+				t.Fatalf("header %x became %x", frame.Payload, again)
+			}
+		}
+	})
+}
+
+func FuzzMethod(f *testing.F) {
+	for _, frame := range seedFrames(f) {
+		if frame.Type == FrameMethod {
+			f.Add(frame.Payload)
+		}
+	}
+	for _, m := range everyMethod() {
+		f.Add(encode(f, m))
+	}
+	f.Fuzz(func(t *testing.T, payload []byte) {
+		bounded(t, len(payload), func() {
+			m, err := Decode(payload)
+			if err != nil {
+				return
+			}
+			once := encode(t, m)
+			again, err := Decode(once)
+			if err != nil || !bytes.Equal(encode(t, again), once) {
+				t.Fatalf("%+v became %+v, %v", m, again, err)
+			}
+			interned := NewMethod(m.ID())
+			d := Decoder{Intern: &Interner{}}
+			if err := d.Method(payload[4:], interned); err != nil || !bytes.Equal(encode(t, interned), once) {
+				t.Fatalf("%+v, interned %+v, %v", m, interned, err)
+			}
+		})
+	})
+}
+
+func FuzzTable(f *testing.F) {
+	encoded, err := everyType().AppendTo(nil)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(encoded[4:])
+	f.Add([]byte("\x01kA\x00\x00\x00\x0aVVVVVVVVVV\x01kF\x00\x00\x00\x00"))
+	f.Add([]byte("\x01UU\xff\xfe\x01LL\xff\xff\xff\xff\xff\xff\xff\xfe"))
+	f.Add([]byte("\x01ff\x7f\xa0\x00\x01\x01dd\x7f\xf4\x00\x00\x00\x00\x00\x01"))
+	for _, frame := range seedFrames(f) {
+		if frame.Type == FrameHeader {
+			if headers, ok := RawProperties(frame.Payload[contentHeaderSize:]).Headers(); ok {
+				f.Add([]byte(headers))
+			}
+		}
+	}
+	f.Fuzz(func(t *testing.T, p []byte) {
+		bounded(t, len(p), func() {
+			table, err := RawTable(p).Decode(Limits{})
+			if err != nil {
+				return
+			}
+			once, err := table.AppendTo(nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			again, err := RawTable(once[4:]).Decode(Limits{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			// By bytes, because NaN differs from itself.
+			if twice, err := again.AppendTo(nil); err != nil || !bytes.Equal(once, twice) {
+				t.Fatalf("%x became %x, %v", once, twice, err)
+			}
+			if clone, err := table.Clone().AppendTo(nil); err != nil || !bytes.Equal(once, clone) {
+				t.Fatalf("cloned, %x became %x, %v", once, clone, err)
+			}
+			for key := range table {
+				checkLookup(t, p, table, key)
+				return // one is enough: each walks over the whole table
+			}
+		})
+	})
+}
+
+func checkLookup(t *testing.T, raw RawTable, table Table, key string) {
+	v, ok, err := raw.Lookup(key)
+	if err != nil || !ok {
+		t.Fatalf("%q is not found: %v", key, err)
+	}
+	got, err := Table{key: v}.AppendTo(nil)
+	want, err2 := Table{key: table[key]}.AppendTo(nil)
+	if err != nil || err2 != nil || !bytes.Equal(got, want) {
+		t.Fatalf("%q is %x by itself, %x in the table", key, got, want)
+	}
+}
+
+func FuzzProperties(f *testing.F) {
+	every := everyProperty()
+	f.Add([]byte(encodeProperties(f, every)))
+	f.Add([]byte{0, 0})
+	f.Add([]byte{0, 1, 0, 0})
+	for _, frame := range seedFrames(f) {
+		if frame.Type == FrameHeader {
+			f.Add(frame.Payload[contentHeaderSize:])
+		}
+	}
+	f.Fuzz(func(t *testing.T, p []byte) {
+		bounded(t, len(p), func() {
+			raw := RawProperties(p)
+			checked := raw.Check()
+			for flag := Property(1); flag != 0; flag <<= 1 {
+				if _, ok := raw.Field(flag); checked == nil && ok != (raw.Flags()&flag != 0) {
+					t.Fatalf("%s: found %v, flags %#x", flag, ok, raw.Flags())
+				}
+			}
+			props, err := raw.Decode()
+			if checked != nil && err == nil {
+				t.Fatalf("decoded in spite of %v", checked)
+			}
+			if err != nil {
+				return
+			}
+			once := encodeProperties(t, props)
+			if len(p) > 0 && raw.Flags()&HasHeaders == 0 && !bytes.Equal(once, raw) {
+				t.Fatalf("%x became %x", raw, once)
+			}
+			again, err := once.Decode()
+			if err != nil || !bytes.Equal(encodeProperties(t, again), once) || again.Present != props.Present && len(p) > 0 {
+				t.Fatalf("%+v became %+v, %v", props, again, err)
+			}
+			if len(props.Headers) == 0 && !reflect.DeepEqual(props, again) && len(p) > 0 {
+				t.Fatalf("%+v became %+v", props, again)
+			}
+		})
+	})
+}

@@ -1,0 +1,154 @@
+package wire
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// entriesOf appends a table with its length in front. depth counts the levels
+// that are still allowed, this one included.
+func (w *writer) entriesOf(t Table, depth int) *EncodeError {
+	if depth <= 0 {
+		return &EncodeError{Reason: "is nested too deep"}
+	}
+	if w.entries -= len(t); w.entries < 0 {
+		return &EncodeError{Reason: "exceeds the limit of 65536 entries"}
+	}
+	var few [16]string // lets the keys of most tables be sorted without an allocation
+	keys := few[:0]
+	for k := range t {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	at := w.open()
+	for _, k := range keys {
+		if len(k) > math.MaxUint8 {
+			return &EncodeError{Reason: "has a key of " + strconv.Itoa(len(k)) + " bytes, the limit is 255"}
+		}
+		w.shortstr("", k)
+		if err := w.value(t[k], depth-1); err != nil {
+			return err.under(k)
+		}
+	}
+	return w.close(at)
+}
+
+// elements appends an array with its length in front.
+func (w *writer) elements(a []any, depth int) *EncodeError {
+	if depth <= 0 {
+		return &EncodeError{Reason: "is nested too deep"}
+	}
+	if w.entries -= len(a); w.entries < 0 {
+		return &EncodeError{Reason: "exceeds the limit of 65536 entries"}
+	}
+	at := w.open()
+	for i, v := range a {
+		if err := w.value(v, depth-1); err != nil {
+			return err.under("[" + strconv.Itoa(i) + "]")
+		}
+	}
+	return w.close(at)
+}
+
+// open leaves room for a length.
+func (w *writer) open() (at int) {
+	at = len(w.b)
+	w.long(0)
+	return at
+}
+
+// close fills in the length of what was appended since open.
+func (w *writer) close(at int) *EncodeError {
+	n := len(w.b) - at - 4
+	if uint64(n) > math.MaxUint32 {
+		return &EncodeError{Reason: "is larger than 4 GiB"}
+	}
+	binary.BigEndian.PutUint32(w.b[at:], uint32(n))
+	return nil
+}
+
+// value appends a tag and the value; depth is for tables and arrays.
+func (w *writer) value(v any, depth int) *EncodeError {
+	switch v := v.(type) {
+	case nil:
+		w.octet('V')
+	case bool:
+		w.tagged('t', bit(v))
+	case int8:
+		w.tagged('b', uint8(v))
+	case uint8:
+		w.tagged('B', v)
+	case int16:
+		w.octet('s')
+		w.short(uint16(v))
+	case uint16:
+		w.octet('u')
+		w.short(v)
+	case int32:
+		w.octet('I')
+		w.long(uint32(v))
+	case uint32:
+		w.octet('i')
+		w.long(v)
+	case int64:
+		w.octet('l')
+		w.longlong(uint64(v))
+	case int:
+		if int64(v) == int64(int32(v)) {
+			return w.value(int32(v), depth)
+		}
+		return w.value(int64(v), depth)
+	case uint:
+		return w.value(uint64(v), depth)
+	case uint64:
+		if v > math.MaxInt64 {
+			return &EncodeError{Reason: "is above the largest integer that AMQP carries, 2^63-1"}
+		}
+		return w.value(int64(v), depth)
+	case float32:
+		w.octet('f')
+		w.long(math.Float32bits(v))
+	case float64:
+		w.octet('d')
+		w.longlong(math.Float64bits(v))
+	case Decimal:
+		w.tagged('D', v.Scale)
+		w.long(uint32(v.Value))
+	case time.Time:
+		w.octet('T')
+		w.longlong(seconds(v))
+	default:
+		return w.sized(v, depth)
+	}
+	return nil
+}
+
+// sized appends those values that have a length in front.
+func (w *writer) sized(v any, depth int) *EncodeError {
+	switch v := v.(type) {
+	case string:
+		w.octet('S')
+		w.longstr("", v)
+	case []byte:
+		w.octet('x')
+		w.bytes("", v)
+	case Table:
+		w.octet('F')
+		return w.entriesOf(v, depth)
+	case map[string]any:
+		w.octet('F')
+		return w.entriesOf(v, depth)
+	case []any:
+		w.octet('A')
+		return w.elements(v, depth)
+	default:
+		return &EncodeError{Reason: fmt.Sprintf("is a %T, which has no field type", v)}
+	}
+	return nil
+}
+
+func (w *writer) tagged(tag, v uint8) { w.b = append(w.b, tag, v) }

@@ -1,0 +1,3 @@
+module github.com/haypile/haypile
+
+go 1.26
