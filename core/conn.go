@@ -1,0 +1,288 @@
+package core
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/haypile/haypile/core/wire"
+)
+
+// Conn is one AMQP 0-9-1 connection as a state machine: bytes and time go in,
+// bytes and callbacks come out. It owns no socket, goroutine, lock or clock.
+//
+// A Conn is not safe for concurrent use: all calls on it and on its channels
+// belong to one goroutine at a time. Methods of the driver side (Start, Feed,
+// Tick, Lost, Advance, SetReading) may run callbacks and panic when they are
+// called from inside one. All other methods are legal inside callbacks and
+// never run one.
+type Conn struct {
+	cfg     ClientConfig
+	handler ClientHandler
+
+	state  State
+	inside string    // driver-side method in progress, empty outside
+	intact bool      // the driver-side method in progress has not panicked
+	broken bool      // a callback panicked: only Lost is left
+	fresh  bool      // now was handed in by the call in progress
+	now    time.Time // the latest time given
+	start  handshake
+	limits limits
+	cause  error // why the connection ends; nil for an orderly close by us
+	ended  bool  // ClientHandler.OnClose has been called
+
+	in      input
+	out     output
+	scratch scratch
+	dl      deadlines
+
+	channels channelTable
+	closing  fifo[*Channel] // channels that wait for channel.close-ok, oldest first
+
+	blocked bool
+	choked  bool // Publish returned ErrBackpressure, OnWritable is owed
+}
+
+// scratch holds what is encoded or decoded once per message, so that none of it
+// is allocated once per message.
+type scratch struct {
+	publish wire.BasicPublish
+	ack     wire.BasicAck
+	nack    wire.BasicNack
+	reject  wire.BasicReject
+	props   []byte
+}
+
+// limits are the values that connection.tune settled.
+type limits struct {
+	channelMax uint16
+	frameMax   uint32
+	heartbeat  time.Duration
+}
+
+// NewClient returns the client's side of a connection that has not begun.
+// Nothing is sent before Start. An error (a *ConfigError) names the field that
+// is out of range. The config is copied; its tables and mechanisms are read
+// during the handshake and never changed.
+//
+// The handler may be nil where nobody listens.
+func NewClient(cfg ClientConfig, h ClientHandler) (*Conn, error) {
+	cfg, err := cfg.normalize()
+	if err != nil {
+		return nil, err
+	}
+	if h == nil {
+		h = NopClient{}
+	}
+	c := &Conn{cfg: cfg, handler: h}
+	c.limits.frameMax = preTuneFrameMax
+	return c, nil
+}
+
+// Start sends the protocol header and arms the handshake deadline. A second
+// call returns ErrStarted and changes nothing.
+func (c *Conn) Start(now time.Time) error {
+	if c.state != StateIdle {
+		return ErrStarted
+	}
+	c.enter("Start")
+	defer c.leave()
+	c.setNow(now)
+	c.state = StateStarting
+	c.out.append(wire.ProtocolHeader)
+	c.arm(dlHandshake)
+	c.dl.lastRead, c.dl.lastWrite = now, now
+	c.intact = true
+	return nil
+}
+
+// Feed consumes bytes that the transport read, all of them, and retains none:
+// p may be reused when Feed returns. Callbacks run from inside it. It returns
+// no error because the right answer to every protocol error is to go on
+// pumping (a connection.close must still leave) until Finished.
+func (c *Conn) Feed(p []byte, now time.Time) {
+	if c.broken {
+		return
+	}
+	c.enter("Feed")
+	defer c.leave()
+	c.setNow(now)
+	if len(p) > 0 {
+		c.dl.heard(now)
+	}
+	for len(p) > 0 && c.reading() {
+		p = c.parse(p)
+	}
+	c.in.own()
+	c.sweep()
+	c.intact = true
+}
+
+// Tick acts on every deadline that has passed by now. Spurious and late calls
+// are harmless.
+func (c *Conn) Tick(now time.Time) {
+	if c.broken || c.state == StateIdle {
+		return
+	}
+	c.enter("Tick")
+	defer c.leave()
+	c.setNow(now)
+	c.expire()
+	c.sweep()
+	c.intact = true
+}
+
+// Lost tells that the transport ended, with its error, or nil or io.EOF for a
+// clean end by the peer. Whatever is still open ends now: after Lost the Conn
+// is Finished and every OnClose has run. Calls after the first change nothing.
+func (c *Conn) Lost(err error, now time.Time) {
+	c.enter("Lost")
+	defer c.leave()
+	c.setNow(now)
+	c.out.discard()
+	if c.ended {
+		c.state = StateClosed
+		c.intact = true
+		return
+	}
+	if c.cause == nil {
+		c.cause = c.lostCause(err)
+	}
+	c.finish()
+	c.intact = true
+}
+
+// SetReading tells that the driver stopped reading from the transport (false)
+// or reads again (true). While off, the receive deadline of the heartbeats is
+// suspended, since silence then proves nothing; on resume it starts in full.
+func (c *Conn) SetReading(on bool, now time.Time) {
+	if c.broken {
+		return
+	}
+	c.enter("SetReading")
+	defer c.leave()
+	c.setNow(now)
+	if on && c.dl.deaf {
+		c.dl.heard(now)
+	}
+	c.dl.deaf = !on
+	c.intact = true
+}
+
+// Outbound appends the bytes to be sent, as segments in order, to dst. They
+// stay valid until the next call of any method on c or one of its channels.
+// After writing some of them, tell how many bytes the transport took by Advance.
+func (c *Conn) Outbound(dst [][]byte) [][]byte {
+	if c.broken || c.out.len() == 0 {
+		return dst
+	}
+	return append(dst, c.out.pending())
+}
+
+// Advance tells that the transport took the first n bytes of Outbound. It may
+// run OnWritable. n beyond what is pending is cut to it.
+func (c *Conn) Advance(n int) {
+	if c.broken || n <= 0 {
+		return
+	}
+	c.enter("Advance")
+	defer c.leave()
+	c.out.advance(n)
+	c.dl.lastWrite = c.now
+	if c.choked && c.state == StateOpen && !c.blocked && c.out.len() <= c.cfg.MaxBuffered/2 {
+		c.choked = false
+		c.handler.OnWritable(c)
+	}
+	c.intact = true
+}
+
+// Buffered is the number of bytes that wait in Outbound.
+func (c *Conn) Buffered() int { return c.out.len() }
+
+// Finished tells that nothing is left to read, write or wait for: close the
+// transport.
+func (c *Conn) Finished() bool {
+	return c.state == StateClosed && c.out.len() == 0
+}
+
+// Host is the label of the peer from the config, as errors name it.
+func (c *Conn) Host() string { return c.cfg.Host }
+
+// State is where the connection stands in the table of the package comment.
+func (c *Conn) State() State { return c.state }
+
+// IsOpen tells that channels can be opened and used.
+func (c *Conn) IsOpen() bool { return c.state == StateOpen }
+
+// IsBlocked tells that the broker sent connection.blocked and has not yet
+// taken it back.
+func (c *Conn) IsBlocked() bool { return c.blocked }
+
+// Err is why the connection ended or is about to: nil while it is open and
+// after an orderly close by us, else an *Error, a *TransportError or one of
+// the sentinels.
+func (c *Conn) Err() error { return c.cause }
+
+// ChannelMax is the highest channel number, as negotiated by connection.tune;
+// 0 before that.
+func (c *Conn) ChannelMax() uint16 { return c.limits.channelMax }
+
+// FrameMax is the largest frame in bytes, header and end octet included, as
+// negotiated by connection.tune.
+func (c *Conn) FrameMax() uint32 { return c.limits.frameMax }
+
+// Heartbeat is the negotiated interval; 0 means that there are none.
+func (c *Conn) Heartbeat() time.Duration { return c.limits.heartbeat }
+
+// ServerProperties is what the broker said about itself in connection.start
+// (product, version, capabilities, …), decoded anew by each call; nil before.
+func (c *Conn) ServerProperties() wire.Table {
+	t, err := c.start.server.Decode(wire.Limits{})
+	if err != nil {
+		return nil // the same bytes were decoded without an error on arrival
+	}
+	return t
+}
+
+// HasCapability tells whether the broker announced the capability, such as
+// "publisher_confirms", as true.
+func (c *Conn) HasCapability(name string) bool {
+	v, _, err := c.start.server.Lookup("capabilities")
+	if err != nil {
+		return false
+	}
+	capabilities, _ := v.(wire.Table)
+	on, _ := capabilities[name].(bool)
+	return on
+}
+
+// enter marks the start of a driver-side method. Being inside one already
+// means that a callback called it, which would run the machine on its own
+// half-made state.
+func (c *Conn) enter(name string) {
+	if c.inside != "" {
+		panic(fmt.Sprintf("amqp: core: %s called from inside a callback of %s", name, c.inside))
+	}
+	c.inside, c.intact = name, false
+}
+
+// leave undoes enter, also when a callback panicked: then the machine may be
+// half-changed and accepts only Lost.
+func (c *Conn) leave() {
+	c.inside, c.fresh = "", false
+	if !c.intact {
+		c.broken = true
+	}
+}
+
+func (c *Conn) setNow(now time.Time) {
+	if now.After(c.now) {
+		c.now = now
+	}
+	c.fresh = true
+	c.startLate()
+}
+
+// reading tells whether input is still looked at.
+func (c *Conn) reading() bool {
+	return c.state != StateIdle && c.state != StateClosed && c.state != StateAborted
+}

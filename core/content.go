@@ -1,0 +1,219 @@
+package core
+
+import (
+	"fmt"
+
+	"github.com/haypile/haypile/core/wire"
+)
+
+// content is the message that a channel is receiving: a method that announces
+// content, its header, its body. One object per channel serves all its
+// messages, allocated by the first.
+type content struct {
+	method   wire.MethodID // 0: none is being received
+	header   bool          // the header has come
+	size     uint64        // as the header announced
+	got      uint64
+	volatile bool   // props alias memory that is about to be reused
+	props    []byte // the copy that replaces it then
+	body     []byte // pieces of a body that did not come in one
+	deliver  wire.BasicDeliver
+	delivery Delivery
+	consumer *consumer // of a basic.deliver
+	returned Return
+}
+
+const contentKeep = 64 << 10 // a body buffer larger than this is not kept between messages
+
+// expect begins a message on the channel.
+func (ch *Channel) expect(id wire.MethodID) *content {
+	if ch.incoming == nil {
+		ch.incoming = &content{}
+	}
+	ch.incoming.method = id
+	ch.incoming.header = false
+	return ch.incoming
+}
+
+// receiving is the message in progress, if there is one.
+func (ch *Channel) receiving() *content {
+	if ch.incoming == nil || ch.incoming.method == 0 {
+		return nil
+	}
+	return ch.incoming
+}
+
+// header acts on a content header frame.
+func (c *Conn) header(channel uint16, payload []byte) {
+	ch, m, err := c.receiver(channel, "content header")
+	if err == nil && m != nil {
+		err = ch.onHeader(m, payload)
+	}
+	if err != nil {
+		c.violation(channel, 0, err)
+	}
+}
+
+// body acts on a piece of a body. whole tells that it is the entire frame.
+func (c *Conn) body(channel uint16, p []byte, whole bool) {
+	ch, m, err := c.receiver(channel, "content body")
+	if err == nil && m != nil {
+		err = ch.onBody(m, p, whole)
+	}
+	if err != nil {
+		c.violation(channel, 0, err)
+	}
+}
+
+// bodyFrameEnd acts on the end octet of a body frame that came in pieces.
+func (c *Conn) bodyFrameEnd(channel uint16) {
+	ch := c.channels.get(channel)
+	if ch == nil {
+		return
+	}
+	if m := ch.receiving(); m != nil && m.header && m.got == m.size {
+		ch.received(m, m.body)
+	}
+}
+
+// receiver finds the message that a content frame belongs to. Both results are
+// nil for frames that are to be dropped.
+func (c *Conn) receiver(channel uint16, what string) (*Channel, *content, error) {
+	if c.state == StateClosing {
+		return nil, nil, nil
+	}
+	ch := c.channels.get(channel)
+	if ch == nil || c.state != StateOpen {
+		return nil, nil, offend(wire.ChannelError, "%s on channel %d, which is not open", what, channel)
+	}
+	m := ch.receiving()
+	if m == nil && ch.state == channelOpen {
+		return nil, nil, offend(wire.UnexpectedFrame, "%s on channel %d without a method", what, channel)
+	}
+	return ch, m, nil
+}
+
+func (ch *Channel) onHeader(m *content, payload []byte) error {
+	if m.header {
+		return offend(wire.UnexpectedFrame, "second content header for one %s", m.method)
+	}
+	class, size, props, err := wire.ParseContentHeader(payload)
+	if err != nil {
+		return err
+	}
+	if class != m.method.Class() {
+		return offend(wire.FrameError, "content header of class %d after %s", class, m.method)
+	}
+	if size > uint64(ch.conn.cfg.MaxMessage) {
+		return ch.fail(&offence{
+			code: wire.ContentTooLarge, err: ErrMessageTooLarge,
+			text: fmt.Sprintf("message of %d bytes, MaxMessage is %d", size, ch.conn.cfg.MaxMessage),
+		})
+	}
+	m.header, m.size, m.got = true, size, 0
+	m.setProperties(props)
+	if size == 0 {
+		ch.received(m, nil)
+		return nil
+	}
+	ch.conn.in.own()
+	m.volatile = true
+	ch.conn.in.aliased = m
+	return nil
+}
+
+func (ch *Channel) onBody(m *content, p []byte, whole bool) error {
+	if !m.header {
+		return offend(wire.UnexpectedFrame, "content body before the header of %s", m.method)
+	}
+	if uint64(len(p)) > m.size-m.got {
+		return offend(wire.FrameError, "more content body than the %d bytes announced", m.size)
+	}
+	m.got += uint64(len(p))
+	if whole && m.got == m.size && len(m.body) == 0 {
+		ch.received(m, p)
+		return nil
+	}
+	if m.body == nil {
+		m.body, ch.conn.in.spare = ch.conn.in.spare, nil
+	}
+	m.body = append(m.body, p...)
+	if whole && m.got == m.size {
+		ch.received(m, m.body)
+	}
+	return nil
+}
+
+// received hands a whole message to whom it is for. The channel is ready for
+// the next before any callback runs.
+func (ch *Channel) received(m *content, body []byte) {
+	method, joined := m.method, m.body
+	m.method, m.body, m.volatile = 0, nil, false
+	if method == wire.BasicReturnID {
+		m.returned.Body = body
+		ch.onReturned(&m.returned)
+	} else {
+		m.delivery.Body = body
+		ch.onDelivered(method, m)
+	}
+	m.delivery.Body, m.delivery.Properties = nil, nil
+	m.returned.Body, m.returned.Properties = nil, nil
+	ch.conn.in.reuse(joined)
+	ch.dropProperties(m)
+}
+
+// dropProperties ends the loan of the copied properties.
+func (ch *Channel) dropProperties(m *content) {
+	if scribble {
+		overwrite(m.props)
+	}
+	if cap(m.props) > carryKeep {
+		m.props = nil
+	}
+}
+
+// abandon forgets the message in progress.
+func (ch *Channel) abandon() {
+	if m := ch.incoming; m != nil {
+		if ch.conn.in.aliased == m {
+			ch.conn.in.aliased = nil
+		}
+		ch.conn.in.reuse(m.body)
+		ch.incoming = nil
+	}
+}
+
+// reuse takes back a body buffer for the next message of any channel.
+func (in *input) reuse(body []byte) {
+	if cap(body) == 0 {
+		return
+	}
+	if scribble {
+		overwrite(body)
+	}
+	if cap(body) <= contentKeep {
+		in.spare = body[:0]
+	}
+}
+
+func (m *content) setProperties(props wire.RawProperties) {
+	if m.method == wire.BasicReturnID {
+		m.returned.Properties = props
+	} else {
+		m.delivery.Properties = props
+	}
+}
+
+// ownProperties copies the properties of a message whose body is still to come.
+func (m *content) ownProperties() {
+	if !m.volatile {
+		return
+	}
+	m.volatile = false
+	if m.method == wire.BasicReturnID {
+		m.props = append(m.props[:0], m.returned.Properties...)
+	} else {
+		m.props = append(m.props[:0], m.delivery.Properties...)
+	}
+	m.setProperties(m.props)
+}

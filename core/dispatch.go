@@ -1,0 +1,104 @@
+package core
+
+import "github.com/haypile/haypile/core/wire"
+
+// channelMethod acts on a method that came on a channel.
+func (c *Conn) channelMethod(number uint16, id wire.MethodID, args []byte) error {
+	if c.state == StateClosing {
+		return nil
+	}
+	ch := c.channels.get(number)
+	if ch == nil || c.state != StateOpen {
+		return offend(wire.ChannelError, "%s on channel %d, which is not open", id, number)
+	}
+	switch id {
+	case wire.ChannelCloseID:
+		return ch.onChannelClose(args)
+	case wire.ChannelCloseOkID:
+		return ch.onChannelCloseOk()
+	}
+	if ch.state == channelExpired || ch.cause != nil {
+		return nil // told as over; what still comes was sent before the peer knew
+	}
+	if m := ch.receiving(); m != nil {
+		return offend(wire.UnexpectedFrame, "%s inside the content of %s", id, m.method)
+	}
+	return ch.onMethod(id, args)
+}
+
+// onMethod acts on everything but closes. On a channel that we are closing,
+// only what settles earlier calls still counts: replies and confirms.
+func (ch *Channel) onMethod(id wire.MethodID, args []byte) error {
+	switch id {
+	case wire.BasicAckID:
+		return ch.onAck(args)
+	case wire.BasicNackID:
+		return ch.onNack(args)
+	case wire.BasicGetOkID:
+		return ch.onGetOk(args)
+	case wire.BasicGetEmptyID:
+		return ch.onGetEmpty()
+	case wire.BasicDeliverID, wire.BasicReturnID, wire.BasicCancelID, wire.ChannelFlowID:
+		if ch.state == channelClosing {
+			return nil
+		}
+		return ch.onEvent(id, args)
+	}
+	if !id.FromServer() || id.Class() == wire.ClassConnection {
+		return ch.conn.misplaced(id, ch.number)
+	}
+	return ch.onReply(id, args)
+}
+
+func (ch *Channel) onEvent(id wire.MethodID, args []byte) error {
+	switch id {
+	case wire.BasicDeliverID:
+		return ch.onDeliver(args)
+	case wire.BasicReturnID:
+		return ch.onReturn(args)
+	case wire.BasicCancelID:
+		return ch.onBasicCancel(args)
+	default:
+		return ch.onFlow(args)
+	}
+}
+
+// onFlow answers channel.flow and tells the handler.
+func (ch *Channel) onFlow(args []byte) error {
+	var m wire.ChannelFlow
+	if err := ch.conn.in.plain().Method(args, &m); err != nil {
+		return err
+	}
+	if err := ch.conn.send(ch.number, &wire.ChannelFlowOk{Active: m.Active}); err != nil {
+		return err
+	}
+	ch.paused = !m.Active
+	ch.handler.OnFlow(ch, m.Active)
+	return nil
+}
+
+func (c *Conn) onBlocked(args []byte) error {
+	var m wire.ConnectionBlocked
+	if err := c.in.plain().Method(args, &m); err != nil {
+		return err
+	}
+	if !c.blocked {
+		c.blocked = true
+		c.arm(dlBlocked)
+	}
+	c.handler.OnBlocked(c, true, m.Reason)
+	return nil
+}
+
+func (c *Conn) onUnblocked() {
+	if !c.blocked {
+		return
+	}
+	c.blocked = false
+	c.disarm(dlBlocked)
+	c.handler.OnBlocked(c, false, "")
+	if c.choked && c.state == StateOpen && c.out.len() <= c.cfg.MaxBuffered/2 {
+		c.choked = false
+		c.handler.OnWritable(c)
+	}
+}

@@ -1,0 +1,103 @@
+// Package core is AMQP 0-9-1 as a state machine: bytes and time go in, bytes
+// and callbacks come out. It has no sockets, no goroutines, no locks and no
+// clock, so any event loop can drive it, and a test can drive it byte by byte
+// and second by second.
+//
+// A loop needs this much:
+//
+//	c, err := core.NewClient(core.ClientConfig{}, handler)
+//	c.Start(time.Now())
+//	for !c.Finished() {
+//		for _, segment := range c.Outbound(nil) {
+//			n := write(segment)       // as many bytes as the transport takes
+//			c.Advance(n)
+//		}
+//		p, err := read(c.NextDeadline()) // wait for bytes until then
+//		switch now := time.Now(); {
+//		case len(p) > 0:
+//			c.Feed(p, now)
+//		case err != nil:
+//			c.Lost(err, now)
+//		default:
+//			c.Tick(now)
+//		}
+//	}
+//
+// The examples folder has it whole (examples/bare-core), and package driver
+// does it for every adapter.
+//
+// # Two sides
+//
+// The driver side is Start, Feed, Tick, Lost, SetReading, Outbound, Advance,
+// NextDeadline and Finished. Some of these run callbacks; calling one of those
+// from inside a callback is a bug and panics. The user side is everything else:
+// OpenChannel, the methods of Channel, Close. It is legal inside callbacks and
+// between driver-side calls, and only commits state and appends output. All
+// calls on a connection belong to one goroutine at a time.
+//
+// # Order
+//
+// Wire order is call order. Requests are pipelined: a channel can be opened, a
+// queue declared and bound, and messages published to it without waiting, and
+// all of it leaves in one write. Replies settle the requests in order.
+//
+// # Telling failures
+//
+// Each failure is told once. Misuse is the error of the call, which then has
+// changed nothing. A request that fails is told to its callback. A channel or a
+// connection that ends is told to its OnClose, callbacks of pending requests
+// first, channels before the connection. A call that returned nil and has a
+// callback runs it exactly once, never before the call returned.
+//
+// # Memory
+//
+// Feed keeps nothing of what it is given. What a callback gets in a Delivery or
+// Return is lent until the callback returns; Clone makes a copy to keep. Input
+// is bounded by frame-max and MaxMessage, output by MaxBuffered. Built with the
+// race detector, the machine overwrites memory when a loan ends.
+//
+// # Time
+//
+// Times are arguments and must come from one monotonic clock. NextDeadline says
+// when Tick is due. A deadline armed by a call that has no time argument begins
+// with the next time given; the driver calls Tick after it ran user calls.
+//
+// # States of a connection
+//
+// What the broker may send on channel 0, and the state that follows; anything
+// else ends the connection:
+//
+//	idle       Start                 starting
+//	starting   connection.start      tuning
+//	tuning     connection.secure     tuning
+//	tuning     connection.tune       opening
+//	tuning     connection.close      closed
+//	opening    connection.open-ok    open
+//	opening    connection.close      closed
+//	open       connection.blocked    open
+//	open       connection.unblocked  open
+//	open       connection.close      closed
+//	open       Close                 closing
+//	closing    connection.close      closing
+//	closing    connection.close-ok   closed
+//
+// # Offences
+//
+// What the peer must not do, the code it is closed with and what that ends:
+//
+//	unknown frame type, frame above frame-max, wrong end octet  501 connection
+//	heartbeat that is not empty or not on channel 0             501 connection
+//	content header of another class, or with a weight           501 connection
+//	more body than announced                                    501 connection
+//	arguments or properties that cannot be decoded              502 connection
+//	method out of place, for the other side, or unasked         503 connection
+//	confirm of what was not published                           503 connection
+//	content on channel 0, frame on a channel not open           504 connection
+//	channel number above channel-max                            504 connection
+//	reply that does not match, content out of order             505 connection
+//	unknown method                                              540 connection
+//	delivery to an unknown consumer                             404 channel
+//	body above MaxMessage                                       311 channel
+//
+// During the handshake nobody is told: the transport is dropped.
+package core

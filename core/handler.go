@@ -1,0 +1,131 @@
+package core
+
+import "github.com/haypile/haypile/core/wire"
+
+// ClientHandler is told about the lifetime of a client connection. Its methods
+// run inside driver-side calls on the goroutine that made them; they may use
+// every user-side method of the Conn and its channels. Embed NopClient to
+// implement only some.
+type ClientHandler interface {
+	// OnOpen: the handshake is done, channels may be opened.
+	OnOpen(c *Conn)
+	// OnBlocked: the broker ran into a resource alarm and asks for no more
+	// publishes (blocked true, with its reason), or the alarm is over. Acks,
+	// cancels and closes may go on.
+	// https://www.rabbitmq.com/docs/connection-blocked
+	OnBlocked(c *Conn, blocked bool, reason string)
+	// OnWritable: publishing makes sense again after ErrBackpressure. It is
+	// called once for any number of refusals.
+	OnWritable(c *Conn)
+	// OnClose: the connection has ended; called once, last, after OnClose of
+	// every channel. The error is nil after an orderly close by us, else as
+	// Conn.Err describes it.
+	OnClose(c *Conn, err error)
+}
+
+// ChannelHandler is told about what happens to a channel without having been
+// asked for. The same rules hold as for ClientHandler. Embed NopChannel to
+// implement only some.
+type ChannelHandler interface {
+	// OnConfirm: the broker settled a range of publishes. Every number is
+	// reported once.
+	OnConfirm(ch *Channel, c Confirm)
+	// OnReturn: a mandatory message could not be routed. With confirms on, it
+	// comes before the OnConfirm that covers it. r is valid until the callback
+	// returns.
+	OnReturn(ch *Channel, r *Return)
+	// OnCancel: the broker ended a consumer, for instance because its queue
+	// was deleted.
+	OnCancel(ch *Channel, consumerTag string)
+	// OnFlow: the broker asked to pause (false) or resume (true) publishing on
+	// this channel. While paused, Publish returns ErrBackpressure.
+	OnFlow(ch *Channel, active bool)
+	// OnClose: the channel has ended; called once, last, after the callbacks
+	// of its pending requests. The error is nil after an orderly close by us
+	// (of the channel or the connection), else it says who ended it and why.
+	OnClose(ch *Channel, err error)
+}
+
+// NopClient implements ClientHandler by doing nothing, for embedding.
+type NopClient struct{}
+
+func (NopClient) OnOpen(*Conn)                  {}
+func (NopClient) OnBlocked(*Conn, bool, string) {}
+func (NopClient) OnWritable(*Conn)              {}
+func (NopClient) OnClose(*Conn, error)          {}
+
+// NopChannel implements ChannelHandler by doing nothing, for embedding.
+type NopChannel struct{}
+
+func (NopChannel) OnConfirm(*Channel, Confirm) {}
+func (NopChannel) OnReturn(*Channel, *Return)  {}
+func (NopChannel) OnCancel(*Channel, string)   {}
+func (NopChannel) OnFlow(*Channel, bool)       {}
+func (NopChannel) OnClose(*Channel, error)     {}
+
+// Delivery is a message that reached a consumer or was fetched by Get.
+//
+// Properties and Body alias memory of the Conn or of the caller of Feed: they
+// are valid until the callback returns, and so is the Delivery itself. Clone
+// makes a copy to keep. The strings may be kept.
+type Delivery struct {
+	Channel      *Channel
+	ConsumerTag  string // empty for Get
+	DeliveryTag  uint64 // for Ack, Nack and Reject; counts from 1 in each channel
+	Redelivered  bool   // delivered before and not acknowledged
+	Exchange     string
+	RoutingKey   string
+	MessageCount uint32 // Get only: messages that are left in the queue
+	Properties   wire.RawProperties
+	Body         []byte
+}
+
+// Clone returns a copy that stays valid, one allocation for all its bytes
+// besides its own.
+func (d *Delivery) Clone() *Delivery {
+	k := *d
+	k.Properties, k.Body = d.CloneContent()
+	return &k
+}
+
+// CloneContent returns copies of Properties and Body that stay valid, in one
+// allocation.
+func (d *Delivery) CloneContent() (wire.RawProperties, []byte) {
+	return cloneContent(d.Properties, d.Body)
+}
+
+// Return is a message that the broker could not route, given back because it
+// was published as mandatory. The rules of Delivery hold for its memory.
+type Return struct {
+	Channel    *Channel
+	Seq        uint64 // confirm number of the publish, 0 when confirms are off
+	Code       wire.Code
+	Text       string
+	Exchange   string
+	RoutingKey string
+	Properties wire.RawProperties
+	Body       []byte
+}
+
+// Clone returns a copy that stays valid.
+func (r *Return) Clone() *Return {
+	k := *r
+	k.Properties, k.Body = cloneContent(r.Properties, r.Body)
+	return &k
+}
+
+// cloneContent copies both into one allocation. The parts are capped, so that
+// an append to one cannot reach the other.
+func cloneContent(props wire.RawProperties, body []byte) (wire.RawProperties, []byte) {
+	n := len(props)
+	if n+len(body) == 0 {
+		return nil, nil
+	}
+	b := make([]byte, n+len(body))
+	copy(b, props)
+	copy(b[n:], body)
+	if n == 0 {
+		return nil, b
+	}
+	return b[:n:n], b[n:]
+}

@@ -1,0 +1,65 @@
+package core
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/haypile/haypile/core/wire"
+)
+
+// offence is a breach of the protocol by the peer, on its way to the one place
+// that turns it into a close: violation.
+type offence struct {
+	code wire.Code
+	text string
+	err  error // the finding behind it, if it has a type of its own
+}
+
+func (o *offence) Error() string { return o.text }
+
+func offend(code wire.Code, format string, args ...any) error {
+	return &offence{code: code, text: fmt.Sprintf(format, args...)}
+}
+
+// violation ends the connection because of what the peer sent on the channel
+// in the method (0 for frames that are none). An open connection tells the peer
+// by connection.close, which has the close timeout to answer; before and after,
+// the transport is dropped. Either way everything is over for the channels now.
+func (c *Conn) violation(channel uint16, method wire.MethodID, err error) {
+	c.cause = c.blame(method, err)
+	if c.state != StateOpen {
+		c.out.discard()
+		c.finish()
+		return
+	}
+	e := c.cause.(*Error)
+	c.sendClose(e.Code, fmt.Sprintf("%s (channel %d)", e.Text, channel), method)
+	c.closeChannels()
+}
+
+// blame makes the error that the embedder gets out of what the parser found.
+func (c *Conn) blame(method wire.MethodID, err error) error {
+	if e := (*NotAMQPError)(nil); errors.As(err, &e) {
+		return e
+	}
+	e := &Error{Code: wire.InternalError, Text: err.Error(), Method: method, Host: c.cfg.Host, Phase: c.state.awaits(), err: err}
+	if o := (*offence)(nil); errors.As(err, &o) {
+		e.Code, e.Text, e.err = o.code, o.text, o.err
+	} else if d := (*wire.DecodeError)(nil); errors.As(err, &d) {
+		e.Code = d.Code
+	}
+	return e
+}
+
+// lostCause says how the transport ended, and during the handshake what that
+// may mean.
+func (c *Conn) lostCause(err error) error {
+	if err == nil {
+		err = io.EOF
+	}
+	if c.state == StateTuning && c.start.response > wire.FrameMinSize {
+		err = fmt.Errorf("%w (connection.start-ok was %d bytes; brokers whose initial frame-max is %d hang up on that)", err, c.start.response, wire.FrameMinSize)
+	}
+	return &TransportError{Err: err, Host: c.cfg.Host, Phase: c.state.awaits()}
+}

@@ -1,0 +1,269 @@
+package core
+
+import (
+	"strings"
+
+	"github.com/haypile/haypile/core/wire"
+)
+
+// input is the state between two calls of Feed: what was read of a frame that
+// is not whole. Methods and content headers are carried, at most frame-max
+// bytes; bodies are passed on in the pieces in which they come.
+type input struct {
+	carry   []byte
+	body    bodyFrame
+	dec     wire.Decoder
+	intern  wire.Interner
+	spare   []byte   // a body buffer that no channel uses
+	aliased *content // its properties alias Feed's argument
+}
+
+// bodyFrame is a body frame of which the header has been read.
+type bodyFrame struct {
+	on   bool // also true when only the end octet is missing
+	ch   uint16
+	left uint32
+}
+
+const carryKeep = 4 << 10 // a carry larger than this is not kept when it empties
+
+// interning is the decoder for methods that repeat their strings message after
+// message.
+func (in *input) interning() *wire.Decoder {
+	in.dec.Intern = &in.intern
+	return &in.dec
+}
+
+// plain is the decoder for methods whose strings are not worth interning.
+func (in *input) plain() *wire.Decoder {
+	in.dec.Intern = nil
+	return &in.dec
+}
+
+// own copies what would otherwise alias memory that is about to be reused.
+func (in *input) own() {
+	if in.aliased != nil {
+		in.aliased.ownProperties()
+		in.aliased = nil
+	}
+}
+
+// parse consumes from p at least one frame, or all of p, and returns the rest.
+func (c *Conn) parse(p []byte) []byte {
+	switch {
+	case c.in.body.on:
+		return c.bodyChunk(p)
+	case len(c.in.carry) > 0:
+		return c.complete(p)
+	}
+	if c.state == StateStarting && p[0] != byte(wire.FrameMethod) {
+		return c.foreign(p)
+	}
+	t, channel, size, ok := wire.PeekFrame(p)
+	if !ok {
+		c.in.carry = append(c.in.carry, p...)
+		return nil
+	}
+	if !c.admit(t, channel, size) {
+		return nil
+	}
+	if n := wire.FrameOverhead + int(size); n <= len(p) {
+		c.frame(t, channel, p[wire.FrameHeaderSize:n], false)
+		return p[n:]
+	}
+	if t == wire.FrameBody {
+		c.in.body = bodyFrame{on: true, ch: channel, left: size}
+		return p[wire.FrameHeaderSize:]
+	}
+	c.in.carry = append(c.in.carry, p...)
+	return nil
+}
+
+// complete adds to the carry what is missing of its frame.
+func (c *Conn) complete(p []byte) []byte {
+	in := &c.in
+	if c.state == StateStarting && in.carry[0] != byte(wire.FrameMethod) {
+		return c.foreign(p)
+	}
+	if missing := wire.FrameHeaderSize - len(in.carry); missing > 0 {
+		n := min(missing, len(p))
+		in.carry, p = append(in.carry, p[:n]...), p[n:]
+		if n < missing {
+			return nil
+		}
+	}
+	t, channel, size, _ := wire.PeekFrame(in.carry)
+	if !c.admit(t, channel, size) {
+		return nil
+	}
+	if t == wire.FrameBody {
+		in.carry = in.carry[:0]
+		in.body = bodyFrame{on: true, ch: channel, left: size}
+		return p
+	}
+	n := min(wire.FrameOverhead+int(size)-len(in.carry), len(p))
+	in.carry, p = append(in.carry, p[:n]...), p[n:]
+	if len(in.carry) < wire.FrameOverhead+int(size) {
+		return p
+	}
+	whole := in.carry
+	in.carry = nil // a callback must find the parser at a frame boundary
+	c.frame(t, channel, whole[wire.FrameHeaderSize:], true)
+	if scribble {
+		overwrite(whole)
+	}
+	if cap(whole) <= carryKeep {
+		in.carry = whole[:0]
+	}
+	return p
+}
+
+// foreign collects the first bytes of something that is no AMQP server, to
+// tell what it is: eight bytes, if it may be a protocol header.
+func (c *Conn) foreign(p []byte) []byte {
+	const enough, most = 8, 64
+	answer := append(c.in.carry, p[:min(len(p), most)]...)
+	c.in.carry = answer
+	n := min(len(answer), 4)
+	if len(answer) < enough && strings.HasPrefix(wire.ProtocolHeader[:4], string(answer[:n])) {
+		return nil
+	}
+	c.violation(0, 0, &NotAMQPError{c.cfg.Host, answer[:min(len(answer), most)]})
+	return nil
+}
+
+// admit checks a frame's header before anything is allocated for the frame.
+func (c *Conn) admit(t wire.FrameType, channel uint16, size uint32) bool {
+	err := c.checkFrame(t, channel, size)
+	if err != nil {
+		c.violation(channel, 0, err)
+	}
+	return err == nil
+}
+
+func (c *Conn) checkFrame(t wire.FrameType, channel uint16, size uint32) error {
+	switch t {
+	case wire.FrameMethod:
+	case wire.FrameHeader, wire.FrameBody:
+		if channel == 0 {
+			return offend(wire.ChannelError, "content on channel 0")
+		}
+	case wire.FrameHeartbeat:
+		if channel != 0 || size != 0 {
+			return offend(wire.FrameError, "heartbeat on channel %d with %d bytes", channel, size)
+		}
+	default:
+		return offend(wire.FrameError, "unknown frame type %d", uint8(t))
+	}
+	if size > c.limits.frameMax-wire.FrameOverhead {
+		return offend(wire.FrameError, "frame of %d bytes, frame-max is %d", uint64(size)+wire.FrameOverhead, c.limits.frameMax)
+	}
+	if channel > c.limits.channelMax {
+		return offend(wire.ChannelError, "channel %d, channel-max is %d", channel, c.limits.channelMax)
+	}
+	return nil
+}
+
+// frame acts on a whole frame. rest is the payload with the end octet; volatile
+// tells that it lies in the carry, which the next frame may overwrite.
+func (c *Conn) frame(t wire.FrameType, channel uint16, rest []byte, volatile bool) {
+	payload, end := rest[:len(rest)-1], rest[len(rest)-1]
+	if end != wire.FrameEnd {
+		c.violation(channel, 0, offend(wire.FrameError, "frame ends in 0x%02X, not in 0xCE", end))
+		return
+	}
+	switch t {
+	case wire.FrameMethod:
+		c.method(channel, payload)
+	case wire.FrameHeader:
+		c.header(channel, payload)
+		if volatile {
+			c.in.own()
+		}
+	case wire.FrameBody:
+		c.body(channel, payload, true)
+	}
+}
+
+// bodyChunk consumes a part of a body frame that did not come whole.
+func (c *Conn) bodyChunk(p []byte) []byte {
+	f := &c.in.body
+	if n := min(int(f.left), len(p)); n > 0 {
+		f.left -= uint32(n)
+		c.body(f.ch, p[:n], false)
+		return p[n:]
+	}
+	f.on = false
+	if p[0] != wire.FrameEnd {
+		c.violation(f.ch, 0, offend(wire.FrameError, "frame ends in 0x%02X, not in 0xCE", p[0]))
+		return nil
+	}
+	c.bodyFrameEnd(f.ch)
+	return p[1:]
+}
+
+// method acts on a method frame.
+func (c *Conn) method(channel uint16, payload []byte) {
+	id, args, err := wire.ParseMethodID(payload)
+	if err != nil {
+		c.violation(channel, 0, err)
+		return
+	}
+	if channel == 0 {
+		err = c.connectionMethod(id, args)
+	} else {
+		err = c.channelMethod(channel, id, args)
+	}
+	if err != nil {
+		c.violation(channel, id, err)
+	}
+}
+
+// connectionMethod moves along the state table and acts on what arrived.
+func (c *Conn) connectionMethod(id wire.MethodID, args []byte) error {
+	if c.state == StateClosing && id != wire.ConnectionCloseID && id != wire.ConnectionCloseOkID {
+		return nil
+	}
+	next, ok := c.state.after(id)
+	if !ok {
+		return c.misplaced(id, 0)
+	}
+	awaited := c.state
+	c.state = next
+	var err error
+	switch id {
+	case wire.ConnectionStartID:
+		err = c.onStart(args)
+	case wire.ConnectionSecureID:
+		err = c.onSecure(args)
+	case wire.ConnectionTuneID:
+		err = c.onTune(args)
+	case wire.ConnectionOpenOkID:
+		err = c.onOpenOk(args)
+	case wire.ConnectionBlockedID:
+		err = c.onBlocked(args)
+	case wire.ConnectionUnblockedID:
+		c.onUnblocked()
+	case wire.ConnectionCloseID:
+		err = c.onConnectionClose(args, awaited)
+	case wire.ConnectionCloseOkID:
+		c.finish()
+	}
+	if err != nil && awaited < StateOpen {
+		c.state = awaited // so that the error names what was being waited for
+	}
+	return err
+}
+
+// misplaced is the offence of a method that has no business where it came.
+func (c *Conn) misplaced(id wire.MethodID, channel uint16) error {
+	switch {
+	case !id.Known():
+		return offend(wire.NotImplemented, "unknown method %s", id)
+	case !id.FromServer():
+		return offend(wire.CommandInvalid, "%s is for clients to send", id)
+	case (channel == 0) != (id.Class() == wire.ClassConnection):
+		return offend(wire.CommandInvalid, "%s on channel %d", id, channel)
+	}
+	return offend(wire.CommandInvalid, "%s came unasked", id)
+}
