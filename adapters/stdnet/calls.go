@@ -1,0 +1,130 @@
+package stdnet
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"time"
+
+	"github.com/haypile/haypile/adapters"
+)
+
+// handlerCall names a call of the handler.
+type handlerCall uint8
+
+const (
+	callOpen handlerCall = iota
+	callData
+	callWake
+)
+
+// call runs the handler in its turn, and has what it wrote sent.
+func (t *transport) call(which handlerCall, p []byte) {
+	t.takeTurn(which, p)
+	if t.startFlush() {
+		t.spawn((*transport).flush)
+	}
+}
+
+// takeTurn runs the handler, never while another call is running. A panic ends
+// the transport and is what OnClose gets.
+func (t *transport) takeTurn(which handlerCall, p []byte) {
+	t.turn.Lock()
+	defer t.turn.Unlock()
+	if t.silent {
+		return
+	}
+	defer func() {
+		if v := recover(); v != nil {
+			t.silent = true
+			t.abort(&adapters.PanicError{Value: v, Stack: debug.Stack()})
+		}
+	}()
+	switch now := time.Now(); which {
+	case callOpen:
+		t.h.OnOpen(t, now)
+	case callData:
+		t.h.OnData(p, now)
+	case callWake:
+		t.waking.Store(false) // a Wake from here on gets a call of its own
+		t.h.OnWake(now)
+	}
+}
+
+// finish makes the last call.
+func (t *transport) finish(cause error) {
+	t.turn.Lock()
+	defer t.turn.Unlock()
+	t.silent = true
+	defer func() {
+		if v := recover(); v != nil { // there is nobody left to tell but the process
+			fmt.Fprintf(os.Stderr, "amqp: OnClose panicked: %v\n%s", v, debug.Stack())
+		}
+	}()
+	t.h.OnClose(cause, time.Now())
+}
+
+// Wake implements adapters.Transport.
+func (t *transport) Wake() {
+	if !t.waking.Swap(true) {
+		t.spawn((*transport).serve)
+	}
+}
+
+// serve runs OnWake. The yield lets those who are about to call Wake do so
+// first: what they queued is then handled, and written, as one batch.
+func (t *transport) serve() {
+	runtime.Gosched()
+	t.takeTurn(callWake, nil)
+	if t.startFlush() {
+		t.flush()
+	}
+}
+
+// spawn runs f on a goroutine that the loop's Done waits for, unless the
+// transport is gone.
+func (t *transport) spawn(f func(*transport)) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.phase == phaseGone {
+		return
+	}
+	t.loop.wg.Add(1)
+	go func() {
+		defer t.loop.wg.Done()
+		f(t)
+	}()
+}
+
+// SetWakeup implements adapters.Transport.
+func (t *transport) SetWakeup(at time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.wakeAt = at
+	switch {
+	case t.phase >= phaseAborted:
+	case at.IsZero():
+		if t.timer != nil {
+			t.timer.Stop()
+		}
+	case t.timer == nil:
+		t.timer = time.AfterFunc(time.Until(at), t.fire)
+	default:
+		t.timer.Reset(time.Until(at))
+	}
+}
+
+// fire is the timer's function. It may have been on its way when the wakeup was
+// moved or disarmed.
+func (t *transport) fire() {
+	t.mu.Lock()
+	due := !t.wakeAt.IsZero() && !time.Now().Before(t.wakeAt)
+	if due {
+		t.wakeAt = time.Time{}
+	}
+	t.mu.Unlock()
+	if due {
+		t.Wake()
+	}
+}

@@ -1,0 +1,18 @@
+// Package stdnet runs transports on Go's own net package and scheduler. It is
+// the default adapter: it takes any net.Conn, on every platform, and costs one
+// goroutine per idle connection.
+//
+//	loop := stdnet.New()
+//	defer loop.Close()
+//	conn, err := driver.Dial(ctx, loop, params, handler)
+//
+// There is no loop goroutine. The goroutine that reads a connection runs its
+// handler in place; Wake and the timer run it on a goroutine of their own, one
+// at a time. Output is gathered while a write is under way and goes out as one
+// by the next, so that many small writes cost few system calls.
+//
+// After Close has sent everything, the connection is shut down for writing and
+// read, without delivering, until the peer closes too, for a second at most: a
+// close that leaves unread input behind would reset the connection and take
+// what the peer has not read with it.
+package stdnet

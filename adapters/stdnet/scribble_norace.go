@@ -1,0 +1,5 @@
+//go:build !race
+
+package stdnet
+
+const scribble = false

@@ -1,0 +1,184 @@
+package stdnet
+
+import (
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/haypile/haypile/adapters"
+)
+
+// lingering is how long a transport is still read that will send nothing more:
+// after Close for the peer's end, after a failed write for its last words.
+const lingering = time.Second
+
+// transport is one connection. Three kinds of goroutine work on it: run reads,
+// and lives as long as the transport; serve runs OnWake, and flush writes, each
+// only while there is something to do.
+type transport struct {
+	loop   *Loop
+	conn   net.Conn
+	reader reader
+	h      adapters.Handler
+
+	turn   sync.Mutex // held during handler calls; never taken under mu
+	silent bool       // under turn: the calls are over
+	waking atomic.Bool
+
+	mu      sync.Mutex // everything below
+	changed sync.Cond  // on mu: phase or deaf changed
+	phase   phase
+	deaf    bool // SetReading(false)
+	discard bool // Close was called: input counts no more
+	out     output
+	cause   error // of OnClose
+	timer   *time.Timer
+	wakeAt  time.Time
+}
+
+// phase is how far a transport is on its way. It only goes forward.
+type phase uint8
+
+const (
+	phaseOpen      phase = iota
+	phaseClosing         // Close was called, output is leaving
+	phaseLingering       // nothing more is sent; the peer's end is awaited
+	phaseAborted         // nothing counts any more
+	phaseGone            // run has ended: no goroutine may be started
+)
+
+func newTransport(l *Loop, conn net.Conn, h adapters.Handler) *transport {
+	t := &transport{loop: l, conn: conn, reader: newReader(conn), h: h}
+	t.changed.L = &t.mu
+	return t
+}
+
+// run reads until the transport ends, and makes the handler's first and last
+// call.
+func (t *transport) run() {
+	defer t.loop.forget(t)
+	t.call(callOpen, nil)
+	var err error
+	for err == nil && t.awaitReading() {
+		err = t.reader.read(t)
+	}
+	cause := t.retire(err)
+	t.conn.Close()
+	t.finish(cause)
+}
+
+// awaitReading waits while reading is off. False means that there is nothing to
+// read for.
+func (t *transport) awaitReading() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for t.deaf && t.phase == phaseOpen {
+		t.changed.Wait()
+	}
+	return t.phase < phaseAborted
+}
+
+// deliver hands input to the handler, once reading is on. The reader calls it.
+func (t *transport) deliver(p []byte) {
+	t.awaitReading()
+	t.mu.Lock()
+	wanted := t.phase < phaseAborted && !t.discard && !t.deaf
+	t.mu.Unlock()
+	if wanted {
+		t.call(callData, p)
+	}
+	if scribble {
+		clear(p)
+	}
+}
+
+// retire settles, when reading has ended with err, why the transport did.
+func (t *transport) retire(err error) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.phase <= phaseClosing && !errors.Is(err, io.EOF) {
+		t.cause = err
+	}
+	t.phase = phaseGone
+	t.out.drop()
+	if t.timer != nil {
+		t.timer.Stop()
+	}
+	return t.cause
+}
+
+// enter moves on to a later phase; false when the transport is beyond it.
+func (t *transport) enter(p phase) bool {
+	if t.phase >= p {
+		return false
+	}
+	t.phase = p
+	t.changed.Broadcast()
+	return true
+}
+
+// SetReading implements adapters.Transport.
+func (t *transport) SetReading(on bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.deaf = !on
+	t.changed.Broadcast()
+}
+
+// Close implements adapters.Transport.
+func (t *transport) Close() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.enter(phaseClosing) {
+		return
+	}
+	t.discard = true
+	if t.out.buffered == 0 {
+		t.shut()
+	}
+}
+
+// shut ends, under mu, the sending side of a transport whose output has left.
+func (t *transport) shut() {
+	t.enter(phaseLingering)
+	half, ok := t.conn.(interface{ CloseWrite() error })
+	if !ok || half.CloseWrite() != nil {
+		t.conn.Close()
+		return
+	}
+	t.conn.SetReadDeadline(time.Now().Add(lingering))
+}
+
+// failed is told that writing does not work any more. What the peer said before
+// is still delivered.
+func (t *transport) failed(err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.enter(phaseLingering) {
+		t.cause = err
+		t.out.drop()
+		t.conn.SetReadDeadline(time.Now().Add(lingering))
+	}
+}
+
+// Abort implements adapters.Transport.
+func (t *transport) Abort() { t.abort(nil) }
+
+func (t *transport) abort(cause error) {
+	t.mu.Lock()
+	if t.enter(phaseAborted) {
+		t.cause = cause
+		t.out.drop()
+	}
+	t.mu.Unlock()
+	t.conn.Close()
+}
+
+// LocalAddr implements adapters.Transport.
+func (t *transport) LocalAddr() net.Addr { return t.conn.LocalAddr() }
+
+// RemoteAddr implements adapters.Transport.
+func (t *transport) RemoteAddr() net.Addr { return t.conn.RemoteAddr() }
