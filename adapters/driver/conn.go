@@ -1,0 +1,231 @@
+package driver
+
+import (
+	"context"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/haypile/haypile/adapters"
+	"github.com/haypile/haypile/core"
+)
+
+// Conn is a connection on a loop, from the first attempt to the end. Its methods
+// may be called from any goroutine unless they say otherwise.
+type Conn struct {
+	loop    adapters.Loop
+	params  Params
+	handler core.ClientHandler
+	cancel  context.CancelFunc // ends the attempts
+	opened  chan struct{}      // closed by OnOpen
+	done    chan struct{}      // closed last
+
+	notified atomic.Bool
+	pauses   PauseReason // on the loop
+
+	mu      sync.Mutex // everything below
+	queue   []func(*core.Conn)
+	timers  timers
+	live    *session // the attempt that reached OnOpen; nil before
+	closing closing  // what Close or Abort asked for
+	ended   bool
+	err     error
+}
+
+// closing is how a connection is asked to end.
+type closing uint8
+
+const (
+	closeNot closing = iota
+	closeOrderly
+	closeAbort
+)
+
+// AddCallbackThreadsafe has fn run on the loop, after all that were added
+// before. Callbacks of one batch leave in one write. Added before the
+// connection is open, they wait for it; added from a callback, they run in a
+// later pass.
+//
+// nil means that fn will run exactly once, unless the connection never opens;
+// Err then says why. The connection may have ended when fn runs: c.IsOpen and
+// Channel.IsOpen tell, and calls on them return core.ErrClosed. ErrClosed means
+// that the connection has ended and fn will not run.
+func (d *Conn) AddCallbackThreadsafe(fn func(c *core.Conn)) error {
+	d.mu.Lock()
+	if d.ended {
+		d.mu.Unlock()
+		return ErrClosed
+	}
+	d.queue = append(d.queue, fn)
+	live := d.live
+	first := len(d.queue) == 1
+	d.mu.Unlock()
+	if first && live != nil {
+		live.transport.Wake()
+	}
+	return nil
+}
+
+// Notify has Params.OnDrain run on the loop soon, once for any number of calls.
+// It is AddCallbackThreadsafe for those who keep a queue of their own. Before
+// the connection is open it waits; after the end it does nothing.
+func (d *Conn) Notify() {
+	if d.notified.Swap(true) {
+		return
+	}
+	d.wake()
+}
+
+func (d *Conn) wake() {
+	d.mu.Lock()
+	live := d.live
+	d.mu.Unlock()
+	if live != nil {
+		live.transport.Wake()
+	}
+}
+
+// PauseReason is a set of reasons for not reading from the broker.
+type PauseReason uint8
+
+const (
+	// PauseInbox: what was read finds no room. The heartbeat's receive deadline
+	// rests, since silence proves nothing while nobody listens.
+	PauseInbox PauseReason = 1 << iota
+	// PauseBudget: a short rest for fairness. The receive deadline goes on.
+	PauseBudget
+)
+
+// Pause adds reasons for not reading; the connection reads while there are
+// none. Writing, timers and our heartbeats go on. Only for callbacks and
+// handlers on the loop.
+func (d *Conn) Pause(why PauseReason) { d.pauses |= why }
+
+// Resume takes reasons away. Only for callbacks and handlers on the loop.
+func (d *Conn) Resume(why PauseReason) { d.pauses &^= why }
+
+// Close ends the connection in good order: while connecting, by giving up; once
+// open, by the closing handshake, after what callbacks queued has been sent. It
+// returns at once; Done tells when it is over. Calls after the first change
+// nothing.
+func (d *Conn) Close() { d.end(closeOrderly) }
+
+// Abort ends the connection now, without a word to the broker.
+func (d *Conn) Abort() { d.end(closeAbort) }
+
+func (d *Conn) end(how closing) {
+	d.mu.Lock()
+	d.closing = max(d.closing, how)
+	d.mu.Unlock()
+	d.cancel()
+	d.wake()
+}
+
+// Done is closed when the connection has ended: after the handler's OnClose, or
+// when the last attempt has failed.
+func (d *Conn) Done() <-chan struct{} { return d.done }
+
+// Err is why the connection ended: nil before the end and after an orderly
+// Close, a *DialError when it never opened, else what OnClose was given.
+func (d *Conn) Err() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.err
+}
+
+// LocalAddr is our address, nil before the connection is open.
+func (d *Conn) LocalAddr() net.Addr {
+	if s := d.session(); s != nil {
+		return s.transport.LocalAddr()
+	}
+	return nil
+}
+
+// RemoteAddr is the broker's address, nil before the connection is open.
+func (d *Conn) RemoteAddr() net.Addr {
+	if s := d.session(); s != nil {
+		return s.transport.RemoteAddr()
+	}
+	return nil
+}
+
+func (d *Conn) session() *session {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.live
+}
+
+// became is told by the session that reached OnOpen and from now on is the
+// connection. It is false when the session had been given up.
+func (d *Conn) became(s *session) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if s.givenUp {
+		return false
+	}
+	d.live = s
+	return true
+}
+
+// giveUp makes an attempt end that nobody waits for any more. It is false when
+// the attempt has become the connection.
+func (d *Conn) giveUp(s *session) bool {
+	d.mu.Lock()
+	if d.live == s {
+		d.mu.Unlock()
+		return false
+	}
+	s.givenUp = true
+	t := s.begun
+	d.mu.Unlock()
+	if t != nil {
+		t.Wake()
+	}
+	return true
+}
+
+// begin is told by a session that has its transport.
+func (d *Conn) begin(s *session) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	s.begun = s.transport
+}
+
+// gaveUp tells a session whether nobody waits for it any more.
+func (d *Conn) gaveUp(s *session) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return s.givenUp
+}
+
+// finish marks the end. What is still queued is returned, to be run.
+func (d *Conn) finish(err error) []func(*core.Conn) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	left := d.queue
+	d.queue, d.ended, d.err = nil, true, err
+	d.timers = timers{}
+	return left
+}
+
+// nextCallbacks takes what was queued, and the timers that are due.
+func (d *Conn) nextCallbacks(now time.Time) (callbacks []func(*core.Conn), how closing) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	callbacks = append(d.queue, d.timers.due(now)...)
+	d.queue = nil
+	return callbacks, d.closing
+}
+
+func (d *Conn) hasCallbacks() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.queue) > 0
+}
+
+func (d *Conn) nextTimer() time.Time {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.timers.next()
+}

@@ -1,0 +1,210 @@
+package driver
+
+import (
+	"context"
+	"errors"
+	"net"
+	"time"
+
+	"github.com/haypile/haypile/adapters"
+	"github.com/haypile/haypile/core"
+	"github.com/haypile/haypile/core/wire"
+)
+
+// Open begins to connect and returns at once, so it may be called on a loop.
+// The handler hears only of the attempt that opened; when none does, it hears
+// nothing, Done is closed and Err is a *DialError. ctx ends the attempts, and
+// nothing once the connection is open.
+//
+// The only errors are those of wrong parameters (*core.ConfigError); nothing
+// has been dialled then.
+func Open(ctx context.Context, l adapters.Loop, p Params, h core.ClientHandler) (*Conn, error) {
+	p, err := p.normalize()
+	if err != nil {
+		return nil, err
+	}
+	if h == nil {
+		h = core.NopClient{}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	d := &Conn{
+		loop: l, params: p, handler: h, cancel: cancel,
+		opened: make(chan struct{}), done: make(chan struct{}),
+	}
+	go d.connect(ctx)
+	return d, nil
+}
+
+// Dial connects and waits until the connection is open: not on the loop, which
+// must be running. The error is a *core.ConfigError for wrong parameters, else a
+// *DialError with every attempt. When ctx ends first, what was begun is undone.
+func Dial(ctx context.Context, l adapters.Loop, p Params, h core.ClientHandler) (*Conn, error) {
+	d, err := Open(ctx, l, p, h)
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case <-d.opened:
+	case <-d.done:
+	}
+	if !d.isOpen() {
+		return nil, d.Err()
+	}
+	if err := ctx.Err(); err != nil {
+		d.Close()
+		return nil, &DialError{Cause: err}
+	}
+	return d, nil
+}
+
+func (d *Conn) isOpen() bool {
+	select {
+	case <-d.opened:
+		return true
+	default:
+		return false
+	}
+}
+
+// connect makes attempts until one opens or there are no more.
+func (d *Conn) connect(ctx context.Context) {
+	defer d.cancel()
+	e := &DialError{}
+	for n := 0; ; n++ {
+		if d.cycle(ctx, e) {
+			return
+		}
+		if d.params.Attempts != Unlimited && n+1 >= d.params.Attempts || d.hopeless(e) {
+			break
+		}
+		if !sleep(ctx, d.params.delay(n)) {
+			break
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		e.Cause = d.stopped(err)
+	}
+	d.finish(e)
+	close(d.done)
+}
+
+// stopped is why the attempts were given up: we may have been told by Close.
+func (d *Conn) stopped(err error) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closing != closeNot {
+		return ErrClosed
+	}
+	return err
+}
+
+// hopeless tells that another attempt would fail the same way, or do harm.
+func (d *Conn) hopeless(e *DialError) bool {
+	return errors.Is(e, adapters.ErrClosed) || !d.params.RetryAuth && errors.Is(e, wire.AccessRefused)
+}
+
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// maxAttempts bounds what a DialError remembers of endless attempts: the latest.
+const maxAttempts = 100
+
+// cycle tries every address of every endpoint once.
+func (d *Conn) cycle(ctx context.Context, e *DialError) bool {
+	fail := func(a Attempt) {
+		if len(e.Attempts) == maxAttempts {
+			e.Attempts = append(e.Attempts[:0], e.Attempts[1:]...)
+		}
+		e.Attempts = append(e.Attempts, a)
+	}
+	for _, end := range d.params.cycle() {
+		if ctx.Err() != nil {
+			return false
+		}
+		addresses, err := d.resolve(ctx, end)
+		if err != nil {
+			fail(Attempt{end, "", PhaseResolve, err})
+			continue
+		}
+		for _, address := range addresses {
+			phase, err := d.attempt(ctx, end, address)
+			if err == nil {
+				return true
+			}
+			fail(Attempt{end, address, phase, err})
+			if ctx.Err() != nil || d.hopeless(e) {
+				return false
+			}
+		}
+	}
+	return false
+}
+
+func (d *Conn) resolve(ctx context.Context, e Endpoint) ([]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, d.params.DialTimeout)
+	defer cancel()
+	return d.params.addresses(ctx, e)
+}
+
+// attempt dials one address and waits for the handshake.
+func (d *Conn) attempt(ctx context.Context, e Endpoint, address string) (Phase, error) {
+	deadline := time.Now().Add(d.params.StackTimeout)
+	conn, err := d.dial(ctx, e.network(), address)
+	if err != nil {
+		return PhaseDial, err
+	}
+	return PhaseHandshake, d.handshake(ctx, conn, label(e, address), time.Until(deadline))
+}
+
+func (d *Conn) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, min(d.params.DialTimeout, d.params.StackTimeout))
+	defer cancel()
+	return d.params.dialer()(ctx, network, address)
+}
+
+// label is how errors name the peer.
+func label(e Endpoint, address string) string {
+	if s := e.String(); s != address {
+		return s + " (" + address + ")"
+	}
+	return address
+}
+
+// handshake attaches the connection and waits until it is open or has ended.
+func (d *Conn) handshake(ctx context.Context, conn net.Conn, host string, left time.Duration) error {
+	cfg := d.params.Client
+	cfg.Host = host
+	left = max(left, time.Millisecond)
+	if cfg.HandshakeTimeout == core.Off || cfg.HandshakeTimeout > left || cfg.HandshakeTimeout == 0 && left < core.DefaultHandshakeTimeout {
+		cfg.HandshakeTimeout = left
+	}
+	s := &session{conn: d, failed: make(chan error, 1)}
+	var err error
+	if s.core, err = core.NewClient(cfg, gate{s}); err != nil {
+		conn.Close()
+		return err
+	}
+	if err := d.loop.Attach(conn, s); err != nil {
+		return err
+	}
+	select {
+	case <-d.opened:
+		return nil
+	case err := <-s.failed:
+		return err
+	case <-ctx.Done():
+	}
+	// The loop may be slow, or not running: it undoes the rest when it can.
+	if d.giveUp(s) {
+		return ctx.Err()
+	}
+	return nil
+}

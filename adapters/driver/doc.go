@@ -1,0 +1,20 @@
+// Package driver binds a core.Conn to an adapters.Loop: it dials, with retries
+// over several endpoints, runs the state machine inside the loop's callbacks,
+// moves bytes and deadlines between the two, and lets other goroutines in by
+// AddCallbackThreadsafe.
+//
+//	loop := stdnet.New()
+//	conn, err := driver.Dial(ctx, loop, driver.Params{}, handler)
+//	if err != nil {
+//		return err
+//	}
+//	conn.AddCallbackThreadsafe(func(c *core.Conn) {
+//		ch, err := c.OpenChannel(nil)
+//		…
+//	})
+//
+// Handlers and callbacks run on the loop, one at a time for each connection.
+// They must not wait: a callback that blocks holds up its connection, and on
+// most loops others, too. Long work belongs in a goroutine of its own, which
+// comes back by AddCallbackThreadsafe to ack.
+package driver

@@ -1,0 +1,222 @@
+package driver
+
+import (
+	"time"
+
+	"github.com/haypile/haypile/adapters"
+	"github.com/haypile/haypile/core"
+	"github.com/haypile/haypile/core/wire"
+)
+
+// session is one transport with its state machine: an attempt and, if it comes
+// to be open, the connection. It is the loop's handler.
+type session struct {
+	conn      *Conn
+	core      *core.Conn
+	transport adapters.Transport
+	failed    chan error  // gets the end of an attempt that did not open; holds one
+	open      bool        // what follows belongs to the connection
+	paused    PauseReason // as the transport was told
+	asked     closing     // what core or the transport was told
+	armed     time.Time   // the wakeup that is set, zero for none
+	segments  [][]byte
+
+	begun   adapters.Transport // under Conn.mu: transport, for other goroutines
+	givenUp bool               // under Conn.mu: nobody waits for the attempt
+}
+
+// turnBytes bounds what one handler call writes, so that connections that share
+// a loop take turns.
+const turnBytes = 4 * adapters.HighWater
+
+// OnOpen implements adapters.Handler.
+func (s *session) OnOpen(t adapters.Transport, now time.Time) {
+	s.transport = t
+	s.conn.begin(s)
+	s.core.Start(now) // the first and only one
+	s.settle(now)
+}
+
+// OnData implements adapters.Handler.
+func (s *session) OnData(p []byte, now time.Time) {
+	s.core.Feed(p, now)
+	s.settle(now)
+}
+
+// OnWake implements adapters.Handler.
+func (s *session) OnWake(now time.Time) {
+	if !s.armed.IsZero() && !now.Before(s.armed) {
+		s.armed = time.Time{}
+	}
+	s.settle(now)
+}
+
+// OnClose implements adapters.Handler.
+func (s *session) OnClose(err error, now time.Time) {
+	defer s.over()
+	s.core.Lost(err, now)
+}
+
+// over reports the end and runs the callbacks that are left: each was promised
+// to run once.
+func (s *session) over() {
+	if !s.open {
+		s.failed <- s.core.Err()
+		return
+	}
+	left := s.conn.finish(s.core.Err())
+	defer close(s.conn.done)
+	for _, fn := range left {
+		fn(s.core)
+	}
+}
+
+// settle brings everything into line after whatever happened: it runs what
+// other goroutines queued, acts on deadlines, sends, and sets the next wakeup.
+func (s *session) settle(now time.Time) {
+	again := false
+	if s.open {
+		again = s.runCallbacks(now)
+	} else if s.conn.gaveUp(s) {
+		s.core.Close(wire.ReplySuccess, "") // in the handshake it just ends
+	}
+	s.core.Tick(now)
+	again = s.flush() || again
+	if f := s.conn.params.OnFlush; f != nil && s.open {
+		f(s.conn, s.core, now)
+	}
+	s.applyPauses(now)
+	if s.core.Finished() {
+		s.leave()
+		return
+	}
+	if again {
+		s.transport.Wake()
+	}
+	s.rearm()
+}
+
+// leave ends the transport. A peer that never got to talk AMQP is owed no
+// farewell.
+func (s *session) leave() {
+	if s.open {
+		s.transport.Close()
+	} else {
+		s.transport.Abort()
+	}
+}
+
+// runCallbacks runs what is queued now. It reports whether there is more: what
+// these callbacks added has its turn after others.
+func (s *session) runCallbacks(now time.Time) bool {
+	d := s.conn
+	callbacks, how := d.nextCallbacks(now)
+	for i, fn := range callbacks {
+		callbacks[i] = nil
+		fn(s.core)
+	}
+	if d.params.OnDrain != nil && d.notified.Swap(false) {
+		d.params.OnDrain(s.core, now)
+	}
+	s.close(how)
+	return d.hasCallbacks()
+}
+
+// close does what Close or Abort asked for.
+func (s *session) close(how closing) {
+	if how <= s.asked {
+		return
+	}
+	s.asked = how
+	if how == closeAbort {
+		s.transport.Abort()
+		return
+	}
+	s.core.Close(wire.ReplySuccess, "bye") // an error means that it is closing already
+}
+
+// applyPauses carries Pause and Resume over to the transport.
+func (s *session) applyPauses(now time.Time) {
+	why := s.conn.pauses
+	if !s.open || why == s.paused {
+		return
+	}
+	s.core.SetReading(why&PauseInbox == 0, now)
+	if on := why == 0; on != (s.paused == 0) {
+		s.transport.SetReading(on)
+	}
+	s.paused = why
+}
+
+// flush hands output to the transport up to its high-water mark. It reports
+// whether it stopped for fairness alone, so that it must be called again; at
+// the high-water mark the transport wakes us.
+func (s *session) flush() bool {
+	for room := turnBytes; room > 0; {
+		s.segments = s.core.Outbound(s.segments[:0])
+		if len(s.segments) == 0 {
+			return false
+		}
+		free := adapters.HighWater - s.transport.Buffered()
+		if free <= 0 {
+			return false
+		}
+		n := cut(s.segments, min(free, room))
+		s.transport.Write(s.segments)
+		s.core.Advance(n)
+		room -= n
+	}
+	return true
+}
+
+// cut shortens the segments to most bytes in all and returns what they have.
+func cut(segments [][]byte, most int) int {
+	n := 0
+	for i, seg := range segments {
+		segments[i] = seg[:min(len(seg), most-n)]
+		n += len(segments[i])
+	}
+	return n
+}
+
+// rearm sets the wakeup when it must come earlier than the one that is set. A
+// deadline that moved later costs nothing: the early wakeup finds nothing due.
+func (s *session) rearm() {
+	next := s.core.NextDeadline()
+	if s.open {
+		if at := s.conn.nextTimer(); next.IsZero() || !at.IsZero() && at.Before(next) {
+			next = at
+		}
+	}
+	if next.IsZero() || !s.armed.IsZero() && !next.Before(s.armed) {
+		return
+	}
+	s.armed = next
+	s.transport.SetWakeup(next)
+}
+
+// gate is core's handler: the user's hears only of a session that opened.
+type gate struct{ s *session }
+
+func (g gate) OnOpen(c *core.Conn) {
+	d := g.s.conn
+	if !d.became(g.s) {
+		c.Close(wire.ReplySuccess, "bye") // nobody waits; an open connection can always be closed
+		return
+	}
+	g.s.open = true
+	d.handler.OnOpen(c)
+	close(d.opened)
+}
+
+func (g gate) OnBlocked(c *core.Conn, blocked bool, reason string) {
+	g.s.conn.handler.OnBlocked(c, blocked, reason)
+}
+
+func (g gate) OnWritable(c *core.Conn) { g.s.conn.handler.OnWritable(c) }
+
+func (g gate) OnClose(c *core.Conn, err error) {
+	if g.s.open {
+		g.s.conn.handler.OnClose(c, err)
+	}
+}
