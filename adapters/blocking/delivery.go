@@ -1,0 +1,70 @@
+package blocking
+
+import (
+	"sync/atomic"
+
+	"github.com/haypile/haypile/core"
+)
+
+// Delivery is a message from a queue. It is the receiver's: its memory is not
+// reused. Ack, Nack and Reject may be called from any goroutine.
+type Delivery struct {
+	ConsumerTag  string // empty for Get
+	DeliveryTag  uint64
+	Redelivered  bool // delivered before and not acknowledged
+	Exchange     string
+	RoutingKey   string
+	MessageCount uint32 // Get only: messages left in the queue
+	Properties   RawProperties
+	Body         []byte
+
+	ch      *Channel
+	settled atomic.Bool
+}
+
+// newDelivery copies what core lends.
+func newDelivery(ch *Channel, d *core.Delivery, noAck bool) *Delivery {
+	k := &Delivery{
+		ConsumerTag: d.ConsumerTag, DeliveryTag: d.DeliveryTag, Redelivered: d.Redelivered,
+		Exchange: d.Exchange, RoutingKey: d.RoutingKey, MessageCount: d.MessageCount, ch: ch,
+	}
+	k.Properties, k.Body = d.CloneContent()
+	k.settled.Store(noAck)
+	return k
+}
+
+// Channel is the channel that the message came on, to which its ack belongs.
+func (d *Delivery) Channel() *Channel { return d.ch }
+
+// Ack tells the broker that the message has been dealt with. It returns at once.
+// Errors: ErrSettled for a second one, ErrClosed when the channel has ended (the
+// broker then delivers the message again).
+func (d *Delivery) Ack() error { return d.settle(opAck, false) }
+
+// Nack refuses the message: with requeue the broker delivers it again, else it
+// is dropped or dead-lettered. Errors as Ack's.
+func (d *Delivery) Nack(requeue bool) error { return d.settle(opNack, requeue) }
+
+// Reject is Nack as AMQP 0-9-1 itself has it, for brokers without RabbitMQ's
+// extension.
+func (d *Delivery) Reject(requeue bool) error { return d.settle(opReject, requeue) }
+
+func (d *Delivery) settle(kind opKind, requeue bool) error {
+	if d.settled.Swap(true) {
+		return ErrSettled
+	}
+	return d.ch.conn.enqueue(op{kind: kind, ch: d.ch, tag: d.DeliveryTag, flag: requeue})
+}
+
+// runSettle settles a delivery on the loop. Where the channel has ended in the
+// meantime, the broker has taken the message back already.
+func (ch *Channel) runSettle(o *op) {
+	switch o.kind {
+	case opAck:
+		ch.core.Ack(o.tag, false)
+	case opNack:
+		ch.core.Nack(o.tag, false, o.flag)
+	case opReject:
+		ch.core.Reject(o.tag, o.flag)
+	}
+}

@@ -1,0 +1,52 @@
+// Package blocking is AMQP 0-9-1 for ordinary goroutines: calls that wait for
+// the broker's answer, take a context, and may be made from any number of
+// goroutines at once. It is the only import that most programs need.
+//
+//	conn, err := blocking.Dial(ctx, "amqp://guest:guest@localhost/")
+//	if err != nil {
+//		return err
+//	}
+//	defer conn.Close(ctx)
+//	ch, err := conn.Channel(ctx)
+//	if err != nil {
+//		return err
+//	}
+//	if _, err := ch.QueueDeclare(ctx, &blocking.QueueDeclare{Queue: "jobs", Durable: true}); err != nil {
+//		return err
+//	}
+//	for d, err := range ch.Consume(ctx, &blocking.Consume{Queue: "jobs"}) {
+//		if err != nil {
+//			return err
+//		}
+//		work(d.Body)
+//		d.Ack()
+//	}
+//
+// # Waiting
+//
+// Every call that waits ends when its context does, when the broker answers, or
+// when the channel or connection ends; then its error has the broker's reason.
+// A context that ends abandons the wait, not the request: what was sent stays
+// sent, and a late answer is dropped.
+//
+// # Order
+//
+// The calls of one goroutine reach the broker in the order in which they were
+// made, on whatever channels. Publish and the acks of a Delivery return at once:
+// they are queued and leave, many in one write, as soon as the connection's
+// goroutine gets to run.
+//
+// # Goroutines
+//
+// No code of the user's runs where the connection does, so working on a message
+// for minutes, in the loop body or elsewhere, costs no heartbeat.
+//
+// # Errors
+//
+// What the broker said is an *Error with its code: errors.Is(err,
+// blocking.NotFound). Calls on what has ended match ErrClosed. Publishing tells
+// ErrNacked, ErrUnroutable and ErrUnknownOutcome apart.
+//
+// A connection that is lost stays lost for now: Conn.Done and the errors of all
+// calls tell, and the program dials again.
+package blocking

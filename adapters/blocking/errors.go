@@ -1,0 +1,75 @@
+package blocking
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/haypile/haypile/adapters/driver"
+)
+
+// Sentinels, compared with errors.Is.
+var (
+	// ErrClosed: the connection or channel has ended. What ended it, if not we,
+	// is wrapped as well. It matches net.ErrClosed, too.
+	ErrClosed = driver.ErrClosed
+	// ErrNacked: the broker did not take the message.
+	ErrNacked = errors.New("amqp: the broker refused the message")
+	// ErrUnroutable: no queue gets the message. The error is an
+	// *UnroutableError, which has the message.
+	ErrUnroutable = errors.New("amqp: message is unroutable")
+	// ErrUnknownOutcome: the channel or connection ended before the broker
+	// confirmed the message; it may or may not have it. What ended is wrapped.
+	ErrUnknownOutcome = errors.New("amqp: outcome of the publish is unknown")
+	// ErrSettled: the delivery was acked, nacked or rejected before, or needs
+	// no ack because its consumer has NoAck.
+	ErrSettled = errors.New("amqp: delivery is settled already")
+	// ErrCanceled: the broker ended the consumer, for instance because its
+	// queue was deleted.
+	ErrCanceled = errors.New("amqp: consumer was canceled by the broker")
+	// ErrInboxOverflow: a consumer without prefetch took its messages too
+	// slowly while the connection could not stop reading.
+	ErrInboxOverflow = errors.New("amqp: consumer's inbox is full")
+)
+
+// UnroutableError is a mandatory message that the broker returned. It matches
+// ErrUnroutable.
+type UnroutableError struct {
+	Return *Return
+}
+
+func (e *UnroutableError) Error() string {
+	return "amqp: message to exchange \"" + e.Return.Exchange + "\" with key \"" + e.Return.RoutingKey + "\" came back: " + e.Return.Text
+}
+
+// Is matches ErrUnroutable.
+func (e *UnroutableError) Is(target error) bool { return target == ErrUnroutable }
+
+// Unwrap is the broker's reply code.
+func (e *UnroutableError) Unwrap() error { return e.Return.Code }
+
+// withReason is a sentinel and why it came to that.
+type withReason struct {
+	sentinel error
+	reason   error
+}
+
+func (e *withReason) Error() string {
+	return e.sentinel.Error() + ": " + strings.TrimPrefix(e.reason.Error(), "amqp: ")
+}
+
+func (e *withReason) Unwrap() []error { return []error{e.sentinel, e.reason} }
+
+// because joins a sentinel with a reason, if there is one that says more.
+func because(sentinel, reason error) error {
+	if reason == nil || errors.Is(reason, sentinel) {
+		return orElse(reason, sentinel)
+	}
+	return &withReason{sentinel, reason}
+}
+
+func orElse(err, otherwise error) error {
+	if err == nil {
+		return otherwise
+	}
+	return err
+}

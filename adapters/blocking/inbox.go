@@ -1,0 +1,113 @@
+package blocking
+
+import (
+	"context"
+	"sync"
+)
+
+// inbox is what a consumer was sent and has not looked at.
+type inbox struct {
+	limit int // above it, the connection should stop reading
+
+	mu    sync.Mutex // everything below
+	items []*Delivery
+	bytes int
+	err   error         // why nothing will be added any more
+	left  bool          // the consumer's loop has been left
+	ready chan struct{} // holds one; there is something to look at
+}
+
+// maxInboxBytes is what an inbox may hold while the connection cannot stop
+// reading.
+const maxInboxBytes = 64 << 20
+
+func newInbox(limit int) *inbox {
+	return &inbox{limit: limit, ready: make(chan struct{}, 1)}
+}
+
+// put adds a delivery; false when the consumer has left.
+func (b *inbox) put(d *Delivery) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.left {
+		return false
+	}
+	b.items = append(b.items, d)
+	b.bytes += len(d.Body) + len(d.Properties)
+	b.signal()
+	return true
+}
+
+// signal wakes the consumer, under mu.
+func (b *inbox) signal() {
+	select {
+	case b.ready <- struct{}{}:
+	default:
+	}
+}
+
+// end closes the inbox with a reason. What is in it is kept if it can still be
+// settled.
+func (b *inbox) end(err error, keep bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.err == nil {
+		b.err = err
+	}
+	if !keep {
+		b.items, b.bytes = nil, 0
+	}
+	b.signal()
+}
+
+func (b *inbox) full() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.items) > b.limit && !b.left
+}
+
+func (b *inbox) overflows() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.items) > b.limit && b.bytes > maxInboxBytes
+}
+
+// take waits for deliveries and takes all there are. wasFull tells that the
+// connection may have stopped reading because of them.
+func (b *inbox) take(ctx context.Context) (items []*Delivery, wasFull bool, err error) {
+	for {
+		if err := ctx.Err(); err != nil {
+			return nil, false, err
+		}
+		b.mu.Lock()
+		items, err = b.items, b.err
+		b.items, b.bytes = nil, 0
+		b.mu.Unlock()
+		if len(items) > 0 {
+			return items, len(items) > b.limit, nil
+		}
+		if err != nil {
+			return nil, false, err
+		}
+		select {
+		case <-b.ready:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// leave marks the end of the consumer's loop and returns what it has not seen,
+// and whether the consumer has ended by itself.
+func (b *inbox) leave() (unseen []*Delivery, ended bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.left = true
+	unseen, b.items = b.items, nil
+	return unseen, b.err != nil
+}
+
+func (b *inbox) hasLeft() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.left
+}

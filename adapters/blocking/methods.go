@@ -1,0 +1,104 @@
+package blocking
+
+import (
+	"context"
+
+	"github.com/haypile/haypile/core/wire"
+)
+
+// The methods below make one request each and wait for the reply. They return
+// when the broker has answered, with its *Error when it closed the channel over
+// the request, with ErrClosed when the channel has ended, or with ctx's error.
+// Requests with NoWait set are refused: calls of several goroutines overlap as
+// it is.
+
+// ExchangeDeclare creates an exchange, or checks that it exists as described.
+func (ch *Channel) ExchangeDeclare(ctx context.Context, req *ExchangeDeclare) error {
+	_, err := call(ctx, ch, req)
+	return err
+}
+
+// ExchangeDelete deletes an exchange and its bindings.
+func (ch *Channel) ExchangeDelete(ctx context.Context, req *ExchangeDelete) error {
+	_, err := call(ctx, ch, req)
+	return err
+}
+
+// ExchangeBind binds an exchange to another. https://www.rabbitmq.com/docs/e2e
+func (ch *Channel) ExchangeBind(ctx context.Context, req *ExchangeBind) error {
+	_, err := call(ctx, ch, req)
+	return err
+}
+
+// ExchangeUnbind removes a binding between exchanges.
+func (ch *Channel) ExchangeUnbind(ctx context.Context, req *ExchangeUnbind) error {
+	_, err := call(ctx, ch, req)
+	return err
+}
+
+// QueueDeclare creates a queue, or checks that it exists as described. The
+// reply has the name that the broker chose for an empty one.
+func (ch *Channel) QueueDeclare(ctx context.Context, req *QueueDeclare) (*QueueDeclareOk, error) {
+	return call(ctx, ch, req)
+}
+
+// QueueBind binds a queue to an exchange.
+func (ch *Channel) QueueBind(ctx context.Context, req *QueueBind) error {
+	_, err := call(ctx, ch, req)
+	return err
+}
+
+// QueueUnbind removes a binding of a queue.
+func (ch *Channel) QueueUnbind(ctx context.Context, req *QueueUnbind) error {
+	_, err := call(ctx, ch, req)
+	return err
+}
+
+// QueuePurge drops the messages that are ready for delivery.
+func (ch *Channel) QueuePurge(ctx context.Context, req *QueuePurge) (*QueuePurgeOk, error) {
+	return call(ctx, ch, req)
+}
+
+// QueueDelete deletes a queue with its messages.
+func (ch *Channel) QueueDelete(ctx context.Context, req *QueueDelete) (*QueueDeleteOk, error) {
+	return call(ctx, ch, req)
+}
+
+// Qos bounds the deliveries that may be unacknowledged at a time. Consume does
+// it for its own consumer; this is for the channel as a whole (Global).
+// https://www.rabbitmq.com/docs/consumer-prefetch
+func (ch *Channel) Qos(ctx context.Context, req *Qos) error {
+	_, err := call(ctx, ch, req)
+	return err
+}
+
+// Recover asks for all unacknowledged deliveries of the channel again.
+func (ch *Channel) Recover(ctx context.Context) error {
+	_, err := call(ctx, ch, &wire.BasicRecover{Requeue: true})
+	return err
+}
+
+// ConfirmSelect turns publisher confirms on. PublishConfirm does it by itself.
+func (ch *Channel) ConfirmSelect(ctx context.Context) error {
+	_, err := call(ctx, ch, &wire.ConfirmSelect{})
+	return err
+}
+
+// TxSelect makes publishes and acks take effect only at TxCommit. A channel
+// cannot have both transactions and confirms.
+func (ch *Channel) TxSelect(ctx context.Context) error {
+	_, err := call(ctx, ch, &wire.TxSelect{})
+	return err
+}
+
+// TxCommit makes the transaction's publishes and acks take effect.
+func (ch *Channel) TxCommit(ctx context.Context) error {
+	_, err := call(ctx, ch, &wire.TxCommit{})
+	return err
+}
+
+// TxRollback undoes the transaction's publishes and acks.
+func (ch *Channel) TxRollback(ctx context.Context) error {
+	_, err := call(ctx, ch, &wire.TxRollback{})
+	return err
+}

@@ -1,0 +1,210 @@
+package blocking
+
+import (
+	"context"
+	"sync"
+
+	"github.com/haypile/haypile/core"
+	"github.com/haypile/haypile/core/wire"
+)
+
+// op is something to be done on the loop. Publishes and acks are plain values,
+// so that queueing one allocates nothing.
+type op struct {
+	kind opKind
+	flag bool     // opPublish: mandatory; opNack, opReject: requeue
+	ch   *Channel // nil only for opening one
+	call *callOp  // opCall
+	tag  uint64   // opAck, opNack, opReject
+
+	exchange, key string   // opPublish
+	props, body   span     // opPublish
+	outcome       *outcome // opPublish that somebody waits for
+}
+
+type opKind uint8
+
+const (
+	opCall opKind = iota
+	opPublish
+	opAck
+	opNack
+	opReject
+)
+
+// callOp is an operation whose caller waits.
+type callOp struct {
+	waiter interface {
+		begin(request func(*core.Conn) error, cc *core.Conn)
+		fail(err error)
+	}
+	request func(*core.Conn) error
+}
+
+// batch is a run of operations with the bytes that they refer to.
+type batch struct {
+	ops   []op
+	bytes []byte
+}
+
+// span is a part of batch.bytes.
+type span struct{ from, to int }
+
+func (s span) of(bytes []byte) []byte { return bytes[s.from:s.to:s.to] }
+
+// What a batch may keep allocated between uses.
+const (
+	keepOps   = 4 << 10
+	keepBytes = 1 << 20
+)
+
+func (b *batch) reset() {
+	b.ops, b.bytes = b.ops[:0], b.bytes[:0]
+	if cap(b.ops) > keepOps {
+		b.ops = nil
+	}
+	if cap(b.bytes) > keepBytes {
+		b.bytes = nil
+	}
+}
+
+// size estimates the memory that the batch will take in the output.
+func (b *batch) size() int {
+	const perOp = 64
+	return len(b.bytes) + perOp*len(b.ops)
+}
+
+// fail tells everybody who waits that the operations will not be done.
+func (b *batch) fail(err error) {
+	for i := range b.ops {
+		b.ops[i].fail(err)
+	}
+}
+
+func (o *op) fail(err error) {
+	switch {
+	case o.call != nil:
+		o.call.waiter.fail(err)
+	case o.outcome != nil:
+		o.outcome.settle(err)
+	}
+}
+
+// run does one operation on the loop.
+func (c *Conn) run(cc *core.Conn, o *op, bytes []byte) {
+	if o.ch != nil && o.ch.stalls(o, bytes) {
+		return
+	}
+	switch o.kind {
+	case opCall:
+		o.call.waiter.begin(o.call.request, cc)
+	case opPublish:
+		o.ch.runPublish(o, bytes)
+	default:
+		o.ch.runSettle(o)
+	}
+}
+
+// waiter is a caller that waits for the reply to a request.
+type waiter[R wire.Method] struct {
+	mu        sync.Mutex // held while the request is encoded
+	abandoned bool       // the caller has gone
+	done      chan struct{}
+	reply     R
+	err       error
+}
+
+func newWaiter[R wire.Method]() *waiter[R] {
+	return &waiter[R]{done: make(chan struct{})}
+}
+
+// send queues the operation and waits for its reply. A caller whose context
+// ends leaves: a request that was not sent yet will not be, and a reply to one
+// that was is dropped.
+func (w *waiter[R]) send(ctx context.Context, c *Conn, o op) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := c.enqueue(o); err != nil {
+		return err
+	}
+	select {
+	case <-w.done:
+		return w.err
+	case <-ctx.Done():
+		return w.abandon(ctx.Err())
+	}
+}
+
+// abandon gives up waiting, unless the reply has come in the same moment.
+func (w *waiter[R]) abandon(err error) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	select {
+	case <-w.done:
+		return w.err
+	default:
+		w.abandoned = true
+		return err
+	}
+}
+
+// begin makes the request, on the loop, unless the caller has gone.
+func (w *waiter[R]) begin(request func(*core.Conn) error, cc *core.Conn) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.abandoned {
+		return
+	}
+	if err := request(cc); err != nil {
+		w.fail(err)
+	}
+}
+
+// offer settles with what the caller must not miss, such as a message; false
+// when the caller has gone.
+func (w *waiter[R]) offer(reply R, err error) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.abandoned {
+		w.settle(reply, err)
+	}
+	return !w.abandoned
+}
+
+// settle is told the reply, once.
+func (w *waiter[R]) settle(reply R, err error) {
+	w.reply, w.err = reply, err
+	close(w.done)
+}
+
+func (w *waiter[R]) fail(err error) {
+	var none R
+	w.settle(none, err)
+}
+
+// call makes a request on the channel and waits for the reply.
+func call[R wire.Method](ctx context.Context, ch *Channel, req wire.Request[R]) (R, error) {
+	w := newWaiter[R]()
+	err := w.send(ctx, ch.conn, op{kind: opCall, ch: ch, call: &callOp{w, func(*core.Conn) error {
+		return counted(ch.conn, func(done func(R, error)) error { return core.Call(ch.core, req, done) }, w.settle)
+	}}})
+	if err != nil {
+		var none R
+		return none, err
+	}
+	return w.reply, nil
+}
+
+// counted makes a request on the loop, counting it as waiting until it is
+// settled.
+func counted[R any](c *Conn, request func(done func(R, error)) error, settle func(R, error)) error {
+	err := request(func(reply R, err error) {
+		c.loop.waiting--
+		settle(reply, err)
+	})
+	if err == nil {
+		c.loop.waiting++
+	}
+	return err
+}
