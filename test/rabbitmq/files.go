@@ -1,0 +1,108 @@
+package rabbitmq
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// outputFile gets what epmd and the server print.
+const outputFile = "output"
+
+// install is where the programs are.
+type install struct{ server, ctl, epmd string }
+
+// scripts are where Debian and the generic packages have the server's own
+// scripts. Those on the PATH of a Debian machine change to another user first,
+// so they come last.
+var scripts = []string{"/usr/lib/rabbitmq/bin", "/opt/rabbitmq/sbin", "/usr/local/sbin", "/opt/homebrew/sbin", "/usr/local/opt/rabbitmq/sbin"}
+
+func findInstall() (install, error) {
+	in := install{find("rabbitmq-server"), find("rabbitmqctl"), find("epmd")}
+	if in.server == "" || in.ctl == "" || in.epmd == "" || !canWatch {
+		return in, fmt.Errorf("rabbitmq: no RabbitMQ here to test against: run test/run, install the package rabbitmq-server, or set AMQP_URL to a broker of yours")
+	}
+	return in, nil
+}
+
+func find(program string) string {
+	for _, dir := range scripts {
+		path := filepath.Join(dir, program)
+		if info, err := os.Stat(path); err == nil && !info.IsDir() {
+			return path
+		}
+	}
+	path, err := exec.LookPath(program)
+	if err != nil {
+		return ""
+	}
+	return path
+}
+
+type ports struct{ amqp, dist, epmd int }
+
+// freePorts finds ports that are free now. Somebody else may take one before
+// the node does; then the node is started anew with others.
+func freePorts() (ports, error) {
+	var p ports
+	for _, port := range []*int{&p.amqp, &p.dist, &p.epmd} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return p, err
+		}
+		defer l.Close()
+		*port = l.Addr().(*net.TCPAddr).Port
+	}
+	return p, nil
+}
+
+func (n *Node) path(name string) string { return filepath.Join(n.dir, name) }
+
+func (n *Node) writeFiles() error {
+	config := append([]string{
+		"listeners.tcp.default = 127.0.0.1:" + fmt.Sprint(n.ports.amqp),
+		"loopback_users = none",
+		"log.file.level = info",
+	}, n.config...)
+	for name, text := range map[string]string{
+		"rabbitmq.conf":   strings.Join(config, "\n") + "\n",
+		"enabled_plugins": "[].\n",
+		"env.conf":        "",
+	} {
+		if err := os.WriteFile(n.path(name), []byte(text), 0o400); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// env is the environment of the node's programs: everything in the folder,
+// everything on loopback.
+func (n *Node) env() []string {
+	env := []string{
+		"PATH=" + os.Getenv("PATH"),
+		"LANG=C.UTF-8",
+		"HOME=" + n.dir,
+		"ERL_EPMD_PORT=" + fmt.Sprint(n.ports.epmd),
+		"ERL_EPMD_ADDRESS=127.0.0.1",
+		"RABBITMQ_NODENAME=" + n.Name,
+		"RABBITMQ_DIST_PORT=" + fmt.Sprint(n.ports.dist),
+		"RABBITMQ_MNESIA_BASE=" + n.path("data"),
+		"RABBITMQ_LOG_BASE=" + n.path("log"),
+		"RABBITMQ_LOGS=" + n.path("log/rabbit.log"),
+		"RABBITMQ_PID_FILE=" + n.path("server.pid"),
+		"RABBITMQ_SCHEMA_DIR=" + n.path("schema"),
+		"RABBITMQ_GENERATED_CONFIG_DIR=" + n.path("generated"),
+		"RABBITMQ_ENABLED_PLUGINS_FILE=" + n.path("enabled_plugins"),
+		"RABBITMQ_CONFIG_FILE=" + n.path("rabbitmq.conf"),
+		"RABBITMQ_ADVANCED_CONFIG_FILE=" + n.path("advanced.config"),
+		"RABBITMQ_CONF_ENV_FILE=" + n.path("env.conf"),
+		// Few schedulers, which do not spin while they wait, leave the processor
+		// to the tests.
+		`RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=+S 2:2 +sbwt none +sbwtdcpu none +sbwtdio none -kernel inet_dist_use_interface {127,0,0,1}`,
+	}
+	return env
+}

@@ -1,0 +1,241 @@
+package rabbitmq
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Node is a running RabbitMQ node. Its methods are for one goroutine at a time.
+type Node struct {
+	Name string // such as rabbit-1234@localhost
+	Port int    // AMQP, on 127.0.0.1
+
+	install  install
+	dir      string
+	ports    ports
+	config   []string
+	watchdog *watchdog
+	server   *exec.Cmd
+	exited   chan struct{} // closed when server has ended
+}
+
+// Option configures a node.
+type Option func(*Node)
+
+// WithConfig adds lines to the node's rabbitmq.conf.
+// https://www.rabbitmq.com/docs/configure
+func WithConfig(lines ...string) Option {
+	return func(n *Node) { n.config = append(n.config, lines...) }
+}
+
+const (
+	startTimeout = 90 * time.Second
+	stopTimeout  = 60 * time.Second
+	portTries    = 3
+)
+
+// Start starts a node for the test and removes it when the test ends. It fails
+// the test when there is no RabbitMQ, or the node does not come up.
+func Start(t testing.TB, opts ...Option) *Node {
+	t.Helper()
+	n, err := New(opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("end of the log of %s:\n%s", n.Name, n.logTail())
+		}
+		n.Remove()
+	})
+	return n
+}
+
+// New starts a node for programs and TestMain. Remove it at the end; should the
+// program die before, that happens by itself.
+func New(opts ...Option) (*Node, error) {
+	in, err := findInstall()
+	if err != nil {
+		return nil, err
+	}
+	for try := 1; ; try++ {
+		n, err := newNode(in, opts)
+		if err != nil {
+			return nil, err
+		}
+		if err = n.boot(); err == nil {
+			return n, nil
+		}
+		lost := n.portLost()
+		n.Remove()
+		if !lost || try == portTries {
+			return nil, err
+		}
+	}
+}
+
+func newNode(in install, opts []Option) (*Node, error) {
+	dir, err := os.MkdirTemp("", "rabbitmq-test-")
+	if err != nil {
+		return nil, err
+	}
+	n := &Node{install: in, dir: dir}
+	for _, opt := range opts {
+		opt(n)
+	}
+	if err := n.prepare(); err != nil {
+		os.RemoveAll(dir)
+		return nil, err
+	}
+	return n, nil
+}
+
+// prepare fills the folder and starts the watchdog over it.
+func (n *Node) prepare() error {
+	var err error
+	if n.ports, err = freePorts(); err != nil {
+		return err
+	}
+	n.Port = n.ports.amqp
+	n.Name = fmt.Sprintf("rabbit-%d@localhost", n.Port)
+	if err := n.writeFiles(); err != nil {
+		return err
+	}
+	n.watchdog, err = watch(n.dir)
+	return err
+}
+
+// boot starts epmd and the server and waits until it answers.
+func (n *Node) boot() error {
+	epmd := n.command(n.install.epmd, "-port", fmt.Sprint(n.ports.epmd), "-address", "127.0.0.1")
+	if err := epmd.Start(); err != nil {
+		return fmt.Errorf("rabbitmq: starting epmd: %w", err)
+	}
+	go epmd.Wait() // it ends when the watchdog kills it
+	return n.startServer()
+}
+
+func (n *Node) startServer() error {
+	n.server = n.command(n.install.server)
+	if err := n.server.Start(); err != nil {
+		return fmt.Errorf("rabbitmq: starting the server: %w", err)
+	}
+	exited := make(chan struct{})
+	n.exited = exited
+	server := n.server
+	go func() {
+		server.Wait() // how it ended stands in the log
+		close(exited)
+	}()
+	return n.awaitReady()
+}
+
+// awaitReady waits until the node greets AMQP clients.
+func (n *Node) awaitReady() error {
+	deadline := time.Now().Add(startTimeout)
+	for !n.greets() {
+		select {
+		case <-n.exited:
+			return fmt.Errorf("rabbitmq: node %s ended while starting:\n%s", n.Name, n.logTail())
+		default:
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("rabbitmq: node %s did not start within %s:\n%s", n.Name, startTimeout, n.logTail())
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	return nil
+}
+
+// greets tells that a protocol header is answered by a method frame, which must
+// be connection.start.
+func (n *Node) greets() bool {
+	conn, err := net.DialTimeout("tcp", n.Addr(), time.Second)
+	if err != nil {
+		return false
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(5 * time.Second))
+	conn.Write([]byte("AMQP\x00\x00\x09\x01"))
+	first := make([]byte, 1)
+	_, err = conn.Read(first)
+	return err == nil && first[0] == 1
+}
+
+// portLost tells that somebody took one of the ports before the node did.
+func (n *Node) portLost() bool {
+	text := n.logTail()
+	return strings.Contains(text, "eaddrinuse") || strings.Contains(text, "Address already in use")
+}
+
+// Addr is the node's AMQP address, host:port.
+func (n *Node) Addr() string { return fmt.Sprintf("127.0.0.1:%d", n.Port) }
+
+// URL is an AMQP URI of the default user and virtual host.
+func (n *Node) URL() string { return "amqp://guest:guest@" + n.Addr() + "/" }
+
+// Stop stops the node in good order; its data stays for Restart.
+func (n *Node) Stop() error {
+	if err := terminate(n.server); err != nil {
+		return fmt.Errorf("rabbitmq: stopping %s: %w", n.Name, err)
+	}
+	select {
+	case <-n.exited:
+		return nil
+	case <-time.After(stopTimeout):
+		return fmt.Errorf("rabbitmq: node %s did not stop within %s:\n%s", n.Name, stopTimeout, n.logTail())
+	}
+}
+
+// Kill kills the node as kill -9 does; its data stays for Restart.
+func (n *Node) Kill() error {
+	if err := kill(n.server); err != nil {
+		return fmt.Errorf("rabbitmq: killing %s: %w", n.Name, err)
+	}
+	<-n.exited
+	return nil
+}
+
+// Restart starts a node again that was stopped or killed, on the same ports and
+// with its data, and waits until it answers.
+func (n *Node) Restart() error { return n.startServer() }
+
+// Remove kills the node and removes its folder.
+func (n *Node) Remove() {
+	if n.watchdog != nil {
+		n.watchdog.fire()
+	}
+}
+
+// Ctl runs rabbitmqctl on the node and returns what it printed. The error has
+// that, too.
+// https://www.rabbitmq.com/docs/man/rabbitmqctl.8
+func (n *Node) Ctl(ctx context.Context, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, n.install.ctl, append([]string{"--node", n.Name}, args...)...)
+	cmd.Env = n.env()
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return string(out), fmt.Errorf("rabbitmq: rabbitmqctl %s: %w: %s", strings.Join(args, " "), err, out)
+	}
+	return string(out), nil
+}
+
+// logTail is the end of all that the node wrote, for failures.
+func (n *Node) logTail() string {
+	const most = 4 << 10
+	var all strings.Builder
+	for _, name := range []string{outputFile, filepath.Join("log", "rabbit.log")} {
+		text, err := os.ReadFile(filepath.Join(n.dir, name))
+		if err == nil {
+			fmt.Fprintf(&all, "--- %s\n%s\n", name, text[max(0, len(text)-most):])
+		}
+	}
+	return all.String()
+}
