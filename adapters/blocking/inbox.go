@@ -105,9 +105,3 @@ func (b *inbox) leave() (unseen []*Delivery, ended bool) {
 	unseen, b.items = b.items, nil
 	return unseen, b.err != nil
 }
-
-func (b *inbox) hasLeft() bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.left
-}

@@ -72,8 +72,5 @@ func (r *rawReader) readOnce(fd uintptr) bool {
 		r.err = io.EOF
 	}
 	readBuffers.Put(buf)
-	if errors.Is(r.err, syscall.EAGAIN) {
-		return false
-	}
-	return true
+	return !errors.Is(r.err, syscall.EAGAIN)
 }

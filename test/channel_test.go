@@ -1,0 +1,311 @@
+package test
+
+import (
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/haypile/haypile/adapters/blocking"
+	"github.com/haypile/haypile/adapters/driver"
+	"github.com/haypile/haypile/adapters/stdnet"
+	"github.com/haypile/haypile/core"
+	"github.com/haypile/haypile/core/wire"
+	"github.com/haypile/haypile/test/rabbitmq"
+)
+
+func TestEveryMethodIsAnswered(t *testing.T) {
+	conn := dial(t, "")
+	ch := channel(t, conn)
+	ctx := testContext(t)
+	q := queue(t, ch)
+	must := func(what string, err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+	}
+	for _, name := range []string{"tour-a", "tour-b"} {
+		must("exchange.declare", ch.ExchangeDeclare(ctx, &blocking.ExchangeDeclare{Exchange: name, Type: "topic", AutoDelete: true}))
+	}
+	must("exchange.bind", ch.ExchangeBind(ctx, &blocking.ExchangeBind{Destination: "tour-b", Source: "tour-a", RoutingKey: "#"}))
+	must("queue.bind", ch.QueueBind(ctx, &blocking.QueueBind{Queue: q, Exchange: "tour-b", RoutingKey: "a.*"}))
+	must("qos", ch.Qos(ctx, &blocking.Qos{PrefetchCount: 5}))
+	must("confirm.select", ch.ConfirmSelect(ctx))
+	must("publish", ch.PublishConfirm(ctx, &blocking.Publishing{Exchange: "tour-a", RoutingKey: "a.b", Mandatory: true, Body: []byte("one")}))
+	d, err := ch.Get(ctx, &blocking.Get{Queue: q})
+	must("get", err)
+	if d == nil || string(d.Body) != "one" || d.RoutingKey != "a.b" {
+		t.Fatalf("get returned %+v", d)
+	}
+	must("nack", d.Nack(true))
+	must("recover", ch.Recover(ctx))
+	if d, err = ch.Get(ctx, &blocking.Get{Queue: q, NoAck: true}); err != nil || d == nil || !d.Redelivered {
+		t.Fatalf("second get returned %+v, %v", d, err)
+	}
+	if err := d.Ack(); !errors.Is(err, blocking.ErrSettled) {
+		t.Errorf("ack of what needs none: %v", err)
+	}
+	if d, err = ch.Get(ctx, &blocking.Get{Queue: q}); err != nil || d != nil {
+		t.Fatalf("get from an empty queue returned %+v, %v", d, err)
+	}
+	must("queue.unbind", ch.QueueUnbind(ctx, &blocking.QueueUnbind{Queue: q, Exchange: "tour-b", RoutingKey: "a.*"}))
+	must("publish", ch.Publish(ctx, &blocking.Publishing{RoutingKey: q}))
+	purged, err := ch.QueuePurge(ctx, &blocking.QueuePurge{Queue: q})
+	must("queue.purge", err)
+	if purged.MessageCount != 1 {
+		t.Errorf("%d messages purged", purged.MessageCount)
+	}
+	_, err = ch.QueueDelete(ctx, &blocking.QueueDelete{Queue: q})
+	must("queue.delete", err)
+	must("exchange.unbind", ch.ExchangeUnbind(ctx, &blocking.ExchangeUnbind{Destination: "tour-b", Source: "tour-a", RoutingKey: "#"}))
+	must("exchange.delete", ch.ExchangeDelete(ctx, &blocking.ExchangeDelete{Exchange: "tour-b"}))
+	must("close", ch.Close(ctx))
+	must("second close", ch.Close(ctx))
+	must("connection close", conn.Close(ctx))
+}
+
+func TestTransactionTakesEffectAtCommit(t *testing.T) {
+	ch := channel(t, dial(t, ""))
+	ctx := testContext(t)
+	q := queue(t, ch)
+	count := func() uint32 {
+		t.Helper()
+		ok, err := ch.QueueDeclare(ctx, &blocking.QueueDeclare{Queue: q, Passive: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ok.MessageCount
+	}
+	for _, err := range []error{
+		ch.TxSelect(ctx),
+		ch.Publish(ctx, &blocking.Publishing{RoutingKey: q}),
+		ch.TxRollback(ctx),
+		ch.Publish(ctx, &blocking.Publishing{RoutingKey: q}),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := count(); n != 0 {
+		t.Errorf("%d messages before the commit", n)
+	}
+	if err := ch.TxCommit(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if n := count(); n != 1 {
+		t.Errorf("%d messages after the commit", n)
+	}
+}
+
+func TestPropertiesComeBackAsSent(t *testing.T) {
+	ch := channel(t, dial(t, ""))
+	ctx := testContext(t)
+	q := queue(t, ch)
+	sent := blocking.Properties{
+		Present:     wire.HasPriority,
+		ContentType: "text/plain", ContentEncoding: "identity", DeliveryMode: blocking.Persistent,
+		CorrelationID: "c", ReplyTo: "r", Expiration: "60000", MessageID: "m", Type: "t", UserID: "guest", AppID: "a", ClusterID: "x",
+		Timestamp: time.Unix(1_700_000_000, 0).UTC(),
+		Headers:   blocking.Table{"n": int64(1) << 40, "s": "text", "list": []any{true, nil, int32(7)}, "raw": []byte{0, 255}, "in": blocking.Table{"f": 1.5}},
+	}
+	if err := ch.PublishConfirm(ctx, &blocking.Publishing{RoutingKey: q, Properties: &sent, Mandatory: true}); err != nil {
+		t.Fatal(err)
+	}
+	d, err := ch.Get(ctx, &blocking.Get{Queue: q, NoAck: true})
+	if err != nil || d == nil {
+		t.Fatal(d, err)
+	}
+	raw, err := sent.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := d.Properties.Decode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := got.Encode() // sorts the headers, whose order brokers may change
+	if err != nil || string(again) != string(raw) {
+		t.Errorf("sent %+v\n got %+v, %v", sent, got, err)
+	}
+}
+
+func TestBodiesOfEverySizeComeBackAsSent(t *testing.T) {
+	ch := channel(t, dial(t, ""))
+	ctx := testContext(t)
+	q := queue(t, ch)
+	const frame = 131072 - 8
+	for _, size := range []int{0, 1, frame - 1, frame, frame + 1, 3 * frame, 5_000_000} {
+		body := make([]byte, size)
+		for i := range body {
+			body[i] = byte(i * 7)
+		}
+		if err := ch.PublishConfirm(ctx, &blocking.Publishing{RoutingKey: q, Body: body}); err != nil {
+			t.Fatal(err)
+		}
+		d, err := ch.Get(ctx, &blocking.Get{Queue: q, NoAck: true})
+		if err != nil || d == nil || string(d.Body) != string(body) {
+			t.Errorf("a body of %d bytes came back as %v, %v", size, d, err)
+		}
+	}
+}
+
+func TestUnroutableMessageComesBackInTheError(t *testing.T) {
+	ch := channel(t, dial(t, ""))
+	err := ch.PublishConfirm(testContext(t), &blocking.Publishing{RoutingKey: "nowhere", Mandatory: true, Body: []byte("lost")})
+	if !errors.Is(err, blocking.ErrUnroutable) || !errors.Is(err, blocking.NoRoute) {
+		t.Fatalf("error is %v", err)
+	}
+	if r := as[*blocking.UnroutableError](t, err).Return; string(r.Body) != "lost" || r.RoutingKey != "nowhere" {
+		t.Errorf("returned %+v", r)
+	}
+	back := make(chan *blocking.Return, 1)
+	ch.OnReturn(func(r *blocking.Return) { back <- r })
+	if err := ch.Publish(testContext(t), &blocking.Publishing{RoutingKey: "nowhere", Mandatory: true, Body: []byte("again")}); err != nil {
+		t.Fatal(err)
+	}
+	if r := <-back; string(r.Body) != "again" {
+		t.Errorf("returned %+v", r)
+	}
+}
+
+func TestFullQueueNacks(t *testing.T) {
+	ch := channel(t, dial(t, ""))
+	ctx := testContext(t)
+	q, err := ch.QueueDeclare(ctx, &blocking.QueueDeclare{Exclusive: true, Arguments: blocking.Table{"x-max-length": 1, "x-overflow": "reject-publish"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &blocking.Publishing{RoutingKey: q.Queue}
+	if err := ch.PublishConfirm(ctx, p); err != nil {
+		t.Fatal(err)
+	}
+	if err := ch.PublishConfirm(ctx, p); !errors.Is(err, blocking.ErrNacked) {
+		t.Errorf("second message into a queue of one: %v", err)
+	}
+}
+
+func TestChannelErrorEndsTheChannelAlone(t *testing.T) {
+	conn := dial(t, "")
+	bad, good := channel(t, conn), channel(t, conn)
+	ctx := testContext(t)
+	_, err := bad.QueueDeclare(ctx, &blocking.QueueDeclare{Queue: "absent", Passive: true})
+	if !errors.Is(err, blocking.NotFound) {
+		t.Fatalf("error is %v", err)
+	}
+	want(t, err, "channel 1", "queue.declare", "no queue 'absent'")
+	<-bad.Done()
+	if !errors.Is(bad.Err(), blocking.NotFound) {
+		t.Errorf("channel ended with %v", bad.Err())
+	}
+	if err := bad.Publish(ctx, &blocking.Publishing{}); !errors.Is(err, blocking.ErrClosed) || !errors.Is(err, blocking.NotFound) {
+		t.Errorf("publish on it: %v", err)
+	}
+	if q := queue(t, good); q == "" {
+		t.Error("the other channel does not work")
+	}
+}
+
+func TestWorkerAcksLongAfterTheHeartbeatInterval(t *testing.T) {
+	conn := dial(t, "?heartbeat=1")
+	ch := channel(t, conn)
+	ctx := testContext(t)
+	q := queue(t, ch)
+	for range 3 {
+		if err := ch.PublishConfirm(ctx, &blocking.Publishing{RoutingKey: q}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var working sync.WaitGroup
+	n := 0
+	for d, err := range ch.Consume(ctx, &blocking.Consume{Queue: q}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		acked := make(chan error, 1)
+		working.Go(func() {
+			<-time.After(4 * time.Second) // the work; the broker gives up after two intervals of silence
+			if err := conn.AddCallbackThreadsafe(func() { acked <- d.Ack() }); err != nil {
+				acked <- err
+			}
+			if err := <-acked; err != nil {
+				t.Error(err)
+			}
+		})
+		if n++; n == 3 {
+			working.Wait()
+			break
+		}
+	}
+	if err := ch.Close(ctx); err != nil { // which requeues what is not acked
+		t.Fatal(err)
+	}
+	ok, err := channel(t, conn).QueueDeclare(ctx, &blocking.QueueDeclare{Queue: q, Passive: true})
+	if err != nil || ok.MessageCount != 0 {
+		t.Errorf("left in the queue: %v, %v", ok, err)
+	}
+}
+
+// recorder keeps what the driver's callbacks need in the test below.
+type recorder struct {
+	core.NopClient
+	closed chan error
+}
+
+func (r *recorder) OnClose(_ *core.Conn, err error) { r.closed <- err }
+
+func TestPipelinedCallsKeepTheirOrder(t *testing.T) {
+	checkLeaks(t)
+	ctx := testContext(t)
+	params, err := driver.ParseURI(rabbitmq.URL(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	loop := stdnet.New()
+	h := &recorder{closed: make(chan error, 1)}
+	conn, err := driver.Dial(ctx, loop, params, h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// All of this leaves in one write: were the order lost, the message would
+	// be unroutable and the get find an empty queue.
+	body := make(chan string, 1)
+	err = conn.AddCallbackThreadsafe(func(c *core.Conn) {
+		ch, err := c.OpenChannel(nil)
+		check := func(err error) {
+			if err != nil {
+				t.Error(err)
+			}
+		}
+		check(err)
+		check(ch.ExchangeDeclare(&wire.ExchangeDeclare{Exchange: "pipelined", Type: "fanout", AutoDelete: true}, nil))
+		check(ch.QueueDeclare(&wire.QueueDeclare{Queue: "pipelined", Exclusive: true}, nil))
+		check(ch.QueueBind(&wire.QueueBind{Queue: "pipelined", Exchange: "pipelined"}, nil))
+		_, err = ch.Publish(&core.Publishing{Exchange: "pipelined", Body: []byte("in order")})
+		check(err)
+		check(ch.Get(&wire.BasicGet{Queue: "pipelined", NoAck: true}, func(d *core.Delivery, err error) {
+			check(err)
+			if d == nil {
+				body <- "nothing"
+			} else {
+				body <- string(d.Body)
+			}
+		}))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := <-body; got != "in order" {
+		t.Errorf("got %q", got)
+	}
+	conn.Close()
+	if err := <-h.closed; err != nil {
+		t.Error(err)
+	}
+	<-conn.Done()
+	if err := conn.AddCallbackThreadsafe(func(*core.Conn) {}); !errors.Is(err, driver.ErrClosed) {
+		t.Errorf("callback after the end: %v", err)
+	}
+	loop.Close()
+	<-loop.Done()
+}

@@ -1,0 +1,3 @@
+// Package test holds the acceptance tests: the library against a real RabbitMQ.
+// Run them by test/run.
+package test

@@ -1,0 +1,118 @@
+package test
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/haypile/haypile/adapters/blocking"
+	"github.com/haypile/haypile/test/rabbitmq"
+)
+
+func TestMain(m *testing.M) { rabbitmq.Main(m) }
+
+// bound is generous: nothing here should ever take so long.
+const bound = 2 * time.Minute
+
+func testContext(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), bound)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// dial connects to the shared broker and closes at the end of the test, which
+// fails when a goroutine of the library is left then.
+func dial(t *testing.T, query string, opts ...blocking.Option) *blocking.Conn {
+	t.Helper()
+	return dialURL(t, rabbitmq.URL(t)+query, opts...)
+}
+
+func dialURL(t *testing.T, url string, opts ...blocking.Option) *blocking.Conn {
+	t.Helper()
+	checkLeaks(t)
+	conn, err := blocking.Dial(testContext(t), url, opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), bound)
+		defer cancel()
+		conn.Close(ctx) // how it ends is the test's business
+	})
+	return conn
+}
+
+func channel(t *testing.T, conn *blocking.Conn) *blocking.Channel {
+	t.Helper()
+	ch, err := conn.Channel(testContext(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ch
+}
+
+// queue declares a queue that goes away with the connection.
+func queue(t *testing.T, ch *blocking.Channel) string {
+	t.Helper()
+	q, err := ch.QueueDeclare(testContext(t), &blocking.QueueDeclare{Exclusive: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return q.Queue
+}
+
+var leakChecked sync.Map // the tests that check for leaks at their end
+
+// checkLeaks fails the test when goroutines of the library outlive it and all
+// its cleaning up. The first call of a test counts.
+func checkLeaks(t *testing.T) {
+	t.Helper()
+	if _, already := leakChecked.LoadOrStore(t, true); already {
+		return
+	}
+	t.Cleanup(func() {
+		var left []string
+		for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+			if left = libraryGoroutines(); len(left) == 0 {
+				return
+			}
+		}
+		t.Errorf("goroutines left:\n%s", strings.Join(left, "\n\n"))
+	})
+}
+
+// libraryGoroutines are the stacks that the library started.
+func libraryGoroutines() (found []string) {
+	buf := make([]byte, 1<<20)
+	buf = buf[:runtime.Stack(buf, true)]
+	for g := range strings.SplitSeq(string(buf), "\n\n") {
+		if strings.Contains(g, "created by github.com/haypile/haypile/adapters") {
+			found = append(found, g)
+		}
+	}
+	return found
+}
+
+// eventually waits for a condition.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(bound); !ok(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within %s: %s", bound, what)
+		}
+	}
+}
+
+// want fails the test unless the error's text has all the parts.
+func want(t *testing.T, err error, parts ...string) {
+	t.Helper()
+	for _, part := range parts {
+		if !strings.Contains(fmt.Sprint(err), part) {
+			t.Errorf("error %q does not have %q", err, part)
+		}
+	}
+}
