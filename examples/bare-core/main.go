@@ -1,0 +1,94 @@
+// Bare-core drives core.Conn by hand over a net.Conn: no adapter, no driver, no
+// other goroutine. Any loop that can read, write and wait can do the same.
+//
+//	go run ./examples/bare-core -addr localhost:5672
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"log"
+	"net"
+	"os"
+	"time"
+
+	"github.com/haypile/haypile/core"
+	"github.com/haypile/haypile/core/wire"
+)
+
+func main() {
+	log.SetFlags(0)
+	addr := flag.String("addr", "localhost:5672", "address of a RabbitMQ")
+	flag.Parse()
+	if err := run(*addr); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func run(addr string) error {
+	conn, err := net.DialTimeout("tcp", addr, 10*time.Second)
+	if err != nil {
+		return fmt.Errorf("%w\nThis example needs a RabbitMQ: start one, or name yours by -addr", err)
+	}
+	defer conn.Close()
+	c, err := core.NewClient(core.ClientConfig{Host: addr}, hello{})
+	if err != nil {
+		return err
+	}
+	if err := c.Start(time.Now()); err != nil {
+		return err
+	}
+	return pump(c, conn)
+}
+
+// pump is all that the machine asks of a loop: write what is outbound, then wait
+// for bytes or for the next deadline, whatever comes first.
+func pump(c *core.Conn, conn net.Conn) error {
+	buf := make([]byte, 64<<10)
+	for !c.Finished() {
+		for _, segment := range c.Outbound(nil) {
+			n, err := conn.Write(segment)
+			c.Advance(n)
+			if err != nil {
+				c.Lost(err, time.Now())
+			}
+		}
+		if c.Finished() {
+			break
+		}
+		conn.SetReadDeadline(c.NextDeadline()) // zero means no deadline to both
+		n, err := conn.Read(buf)
+		now := time.Now()
+		c.Feed(buf[:n], now)
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			c.Tick(now)
+		case err != nil:
+			c.Lost(err, now)
+		}
+	}
+	return c.Err()
+}
+
+// hello publishes a message to itself and closes when it has come back.
+type hello struct{ core.NopClient }
+
+func (hello) OnOpen(c *core.Conn) {
+	fmt.Println("open; server:", c.ServerProperties()["product"], c.ServerProperties()["version"])
+	ch, err := c.OpenChannel(nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	ch.QueueDeclare(&wire.QueueDeclare{Exclusive: true}, func(q *wire.QueueDeclareOk, err error) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println("declared", q.Queue)
+		ch.Consume(&wire.BasicConsume{Queue: q.Queue, NoAck: true}, func(d *core.Delivery) {
+			fmt.Printf("got %q back\n", d.Body)
+			c.Close(wire.ReplySuccess, "")
+		}, nil)
+		ch.Publish(&core.Publishing{RoutingKey: q.Queue, Body: []byte("hello")})
+	})
+}
