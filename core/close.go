@@ -59,13 +59,14 @@ func (c *Conn) onConnectionClose(args []byte, was State) error {
 
 // drop ends the connection without a word: the peer is not there to hear it.
 func (c *Conn) drop(err error) {
-	c.cause = c.dropped(err)
+	c.cause = c.lostCause(err)
 	c.out.discard()
 	c.finish()
 }
 
-func (c *Conn) dropped(err error) error {
-	return &TransportError{Err: err, Host: c.cfg.Host, Phase: c.state.awaits()}
+// timedOut is a close that the peer did not answer.
+func (c *Conn) timedOut() error {
+	return &TransportError{Err: ErrCloseTimeout, Host: c.cfg.Host}
 }
 
 // sweep finishes what calls inside callbacks, or between driver-side calls,

@@ -144,9 +144,9 @@ func (ch *Channel) onSettled(last uint64, multiple, ack bool) error {
 	if last >= w.next || last == 0 && !multiple {
 		return offend(wire.CommandInvalid, "a confirm of publish %d, of which there were %d", last, w.next-1)
 	}
-	for n := max(first, w.base); n <= last; {
-		if w.isEarly(n) {
-			n++
+	for n := first; n <= last; {
+		if n < w.base || w.isEarly(n) {
+			n = max(n+1, w.base)
 			continue
 		}
 		run := n

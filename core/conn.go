@@ -284,5 +284,5 @@ func (c *Conn) setNow(now time.Time) {
 
 // reading tells whether input is still looked at.
 func (c *Conn) reading() bool {
-	return c.state != StateIdle && c.state != StateClosed && c.state != StateAborted
+	return c.state != StateIdle && c.state != StateClosed && c.state != StateAborted && !c.in.lost
 }

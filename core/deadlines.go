@@ -187,7 +187,7 @@ func (c *Conn) expireClose() {
 	c.disarm(dlClose)
 	c.out.discard()
 	if c.state == StateClosing && c.cause == nil {
-		c.cause = c.dropped(ErrCloseTimeout)
+		c.cause = c.timedOut()
 	}
 	c.finish()
 }
@@ -215,7 +215,7 @@ func (c *Conn) expireChannels() {
 		c.closing.pop()
 		ch.state = channelExpired
 		if ch.cause == nil {
-			ch.cause = c.dropped(ErrCloseTimeout)
+			ch.cause = c.timedOut()
 		}
 		ch.tell()
 	}

@@ -116,10 +116,14 @@ func (e *TransportError) Error() string {
 	if e.Err == io.EOF {
 		b.WriteString("the peer closed the transport")
 	} else {
-		b.WriteString(strings.TrimPrefix(e.Err.Error(), "amqp: "))
+		b.WriteString(untitled(e.Err))
 	}
 	return b.String()
 }
+
+// untitled is an error's text without the prefix of our texts, for use inside
+// another.
+func untitled(err error) string { return strings.TrimPrefix(err.Error(), "amqp: ") }
 
 // Unwrap is the transport's error.
 func (e *TransportError) Unwrap() error { return e.Err }
@@ -167,7 +171,7 @@ type closedError struct {
 func (e *closedError) Error() string {
 	s := "amqp: " + e.what + " is closed"
 	if e.reason != nil {
-		s += ": " + strings.TrimPrefix(e.reason.Error(), "amqp: ")
+		s += ": " + untitled(e.reason)
 	}
 	return s
 }

@@ -32,13 +32,18 @@ func (c *Conn) onStart(args []byte) error {
 	}
 	c.start.server = wire.RawTable(slices.Clip(server[4:]))
 	if c.start.mechanism = c.choose(strings.Fields(m.Mechanisms)); c.start.mechanism == nil {
-		return fmt.Errorf("amqp: %s offers the mechanisms %q, none of ours: %s", c.cfg.Host, m.Mechanisms, c.ourMechanisms())
+		return offend(wire.AccessRefused, "the broker offers the mechanisms %q, none of ours: %s", m.Mechanisms, c.ourMechanisms())
 	}
 	response, err := c.start.mechanism.Response()
 	if err != nil {
-		return fmt.Errorf("amqp: authenticating by %s: %w", c.start.mechanism.Name(), err)
+		return c.unauthenticated(err)
 	}
 	return c.sendStartOk(response)
+}
+
+// unauthenticated is the end that a mechanism's error leads to.
+func (c *Conn) unauthenticated(err error) error {
+	return &offence{code: wire.AccessRefused, text: fmt.Sprintf("authenticating by %s: %s", c.start.mechanism.Name(), untitled(err)), err: err}
 }
 
 func (c *Conn) choose(offered []string) Mechanism {
@@ -77,7 +82,7 @@ func (c *Conn) onSecure(args []byte) error {
 	}
 	response, err := c.start.mechanism.Challenge(m.Challenge)
 	if err != nil {
-		return fmt.Errorf("amqp: authenticating by %s: %w", c.start.mechanism.Name(), err)
+		return c.unauthenticated(err)
 	}
 	return c.sendWithin(0, &wire.ConnectionSecureOk{Response: response}, c.cfg.InitialFrameMax)
 }
@@ -89,7 +94,7 @@ func (c *Conn) onTune(args []byte) error {
 		return err
 	}
 	if m.FrameMax != 0 && m.FrameMax < wire.FrameMinSize {
-		return fmt.Errorf("amqp: %s proposes a frame-max of %d bytes, the protocol's least is %d", c.cfg.Host, m.FrameMax, wire.FrameMinSize)
+		return offend(wire.SyntaxError, "frame-max of %d bytes, the least is %d", m.FrameMax, wire.FrameMinSize)
 	}
 	heartbeat, err := c.cfg.heartbeat(time.Duration(m.Heartbeat) * time.Second)
 	if err != nil {

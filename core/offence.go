@@ -27,6 +27,10 @@ func offend(code wire.Code, format string, args ...any) error {
 // by connection.close, which has the close timeout to answer; before and after,
 // the transport is dropped. Either way everything is over for the channels now.
 func (c *Conn) violation(channel uint16, method wire.MethodID, err error) {
+	if c.state == StateClosing && c.cause != nil {
+		c.in.lost = true // told once; the answer to our close will not be found any more
+		return
+	}
 	c.cause = c.blame(method, err)
 	if c.state != StateOpen {
 		c.out.discard()
@@ -38,12 +42,19 @@ func (c *Conn) violation(channel uint16, method wire.MethodID, err error) {
 	c.closeChannels()
 }
 
+// misframed is a violation after which nobody knows where the next frame
+// begins.
+func (c *Conn) misframed(channel uint16, err error) {
+	c.violation(channel, 0, err)
+	c.in.lost = true
+}
+
 // blame makes the error that the embedder gets out of what the parser found.
 func (c *Conn) blame(method wire.MethodID, err error) error {
 	if e := (*NotAMQPError)(nil); errors.As(err, &e) {
 		return e
 	}
-	e := &Error{Code: wire.InternalError, Text: err.Error(), Method: method, Host: c.cfg.Host, Phase: c.state.awaits(), err: err}
+	e := &Error{Code: wire.InternalError, Text: untitled(err), Method: method, Host: c.cfg.Host, Phase: c.state.awaits(), err: err}
 	if o := (*offence)(nil); errors.As(err, &o) {
 		e.Code, e.Text, e.err = o.code, o.text, o.err
 	} else if d := (*wire.DecodeError)(nil); errors.As(err, &d) {
@@ -52,9 +63,12 @@ func (c *Conn) blame(method wire.MethodID, err error) error {
 	return e
 }
 
-// lostCause says how the transport ended, and during the handshake what that
-// may mean.
+// lostCause says how the transport ended, or was given up, and during the
+// handshake what that may mean.
 func (c *Conn) lostCause(err error) error {
+	if c.state == StateStarting && c.in.foreign() {
+		return &NotAMQPError{c.cfg.Host, c.in.carry}
+	}
 	if err == nil {
 		err = io.EOF
 	}

@@ -1,7 +1,7 @@
 package core
 
 import (
-	"strings"
+	"bytes"
 
 	"github.com/haypile/haypile/core/wire"
 )
@@ -12,6 +12,7 @@ import (
 type input struct {
 	carry   []byte
 	body    bodyFrame
+	lost    bool // the peer's frames have become unreadable
 	dec     wire.Decoder
 	intern  wire.Interner
 	spare   []byte   // a body buffer that no channel uses
@@ -57,7 +58,7 @@ func (c *Conn) parse(p []byte) []byte {
 		return c.complete(p)
 	}
 	if c.state == StateStarting && p[0] != byte(wire.FrameMethod) {
-		return c.foreign(p)
+		return c.collect(p)
 	}
 	t, channel, size, ok := wire.PeekFrame(p)
 	if !ok {
@@ -82,8 +83,8 @@ func (c *Conn) parse(p []byte) []byte {
 // complete adds to the carry what is missing of its frame.
 func (c *Conn) complete(p []byte) []byte {
 	in := &c.in
-	if c.state == StateStarting && in.carry[0] != byte(wire.FrameMethod) {
-		return c.foreign(p)
+	if c.state == StateStarting && in.foreign() {
+		return c.collect(p)
 	}
 	if missing := wire.FrameHeaderSize - len(in.carry); missing > 0 {
 		n := min(missing, len(p))
@@ -118,25 +119,40 @@ func (c *Conn) complete(p []byte) []byte {
 	return p
 }
 
-// foreign collects the first bytes of something that is no AMQP server, to
-// tell what it is: eight bytes, if it may be a protocol header.
-func (c *Conn) foreign(p []byte) []byte {
-	const enough, most = 8, 64
-	answer := append(c.in.carry, p[:min(len(p), most)]...)
-	c.in.carry = answer
-	n := min(len(answer), 4)
-	if len(answer) < enough && strings.HasPrefix(wire.ProtocolHeader[:4], string(answer[:n])) {
-		return nil
+// foreign tells that what came first is no frame that a broker begins with.
+func (in *input) foreign() bool {
+	return len(in.carry) > 0 && in.carry[0] != byte(wire.FrameMethod)
+}
+
+// collect gathers the first bytes of something that is no AMQP server, until
+// they tell what it is.
+func (c *Conn) collect(p []byte) []byte {
+	const most = 64
+	c.in.carry = append(c.in.carry, p[:min(len(p), most-len(c.in.carry))]...)
+	if answer := c.in.carry; telling(answer) || len(answer) == most {
+		c.violation(0, 0, &NotAMQPError{c.cfg.Host, answer})
 	}
-	c.violation(0, 0, &NotAMQPError{c.cfg.Host, answer[:min(len(answer), most)]})
 	return nil
+}
+
+// telling tells that an answer is long enough to be named: a protocol header of
+// eight bytes, the two that TLS begins with, a line of text.
+func telling(answer []byte) bool {
+	const header = wire.ProtocolHeader
+	switch first := answer[0]; {
+	case first == header[0] && len(answer) <= len(header):
+		return len(answer) == len(header) || answer[len(answer)-1] == '\n'
+	case first < ' ' || first > '~':
+		return len(answer) >= 2
+	}
+	return bytes.IndexByte(answer, '\n') >= 0
 }
 
 // admit checks a frame's header before anything is allocated for the frame.
 func (c *Conn) admit(t wire.FrameType, channel uint16, size uint32) bool {
 	err := c.checkFrame(t, channel, size)
 	if err != nil {
-		c.violation(channel, 0, err)
+		c.misframed(channel, err)
 	}
 	return err == nil
 }
@@ -169,7 +185,7 @@ func (c *Conn) checkFrame(t wire.FrameType, channel uint16, size uint32) error {
 func (c *Conn) frame(t wire.FrameType, channel uint16, rest []byte, volatile bool) {
 	payload, end := rest[:len(rest)-1], rest[len(rest)-1]
 	if end != wire.FrameEnd {
-		c.violation(channel, 0, offend(wire.FrameError, "frame ends in 0x%02X, not in 0xCE", end))
+		c.misframed(channel, offend(wire.FrameError, "frame ends in 0x%02X, not in 0xCE", end))
 		return
 	}
 	switch t {
@@ -195,7 +211,7 @@ func (c *Conn) bodyChunk(p []byte) []byte {
 	}
 	f.on = false
 	if p[0] != wire.FrameEnd {
-		c.violation(f.ch, 0, offend(wire.FrameError, "frame ends in 0x%02X, not in 0xCE", p[0]))
+		c.misframed(f.ch, offend(wire.FrameError, "frame ends in 0x%02X, not in 0xCE", p[0]))
 		return nil
 	}
 	c.bodyFrameEnd(f.ch)

@@ -1,0 +1,91 @@
+package core_test
+
+import (
+	"fmt"
+	"runtime"
+	"testing"
+
+	"github.com/haypile/haypile/core"
+	"github.com/haypile/haypile/core/wire"
+)
+
+func BenchmarkPublish(b *testing.B) {
+	for _, size := range []int{64, 256, 1024} {
+		b.Run(fmt.Sprintf("%dB", size), func(b *testing.B) {
+			p := &core.Publishing{Exchange: "exchange", RoutingKey: "routing.key", Body: make([]byte, size)}
+			benchmarkPublish(b, p)
+		})
+	}
+	b.Run("256B with properties and headers", func(b *testing.B) {
+		raw, err := (&wire.Properties{
+			ContentType: "application/json", DeliveryMode: wire.Persistent, MessageID: "0123456789",
+			Headers: wire.Table{"a": 1, "b": "two", "c": true, "d": 4.5, "e": "five"},
+		}).Encode()
+		ok(b, err)
+		benchmarkPublish(b, &core.Publishing{Exchange: "exchange", RoutingKey: "routing.key", RawProperties: raw, Body: make([]byte, 256)})
+	})
+}
+
+func benchmarkPublish(b *testing.B, p *core.Publishing) {
+	h := opened(b, core.ClientConfig{})
+	ch := h.channel()
+	var out [][]byte
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := ch.Publish(p); err != nil {
+			b.Fatal(err)
+		}
+		if h.c.Buffered() > 64<<10 {
+			take(h.c, &out)
+		}
+	}
+}
+
+// BenchmarkDeliverAndAck feeds 64 KiB at a time; an operation is one message.
+func BenchmarkDeliverAndAck(b *testing.B) {
+	for _, channels := range []int{1, 2047} {
+		b.Run(fmt.Sprintf("%d channels", channels), func(b *testing.B) {
+			h := opened(b, core.ClientConfig{})
+			var last *core.Channel
+			for range channels {
+				last = h.channel()
+			}
+			ok(b, last.Consume(&wire.BasicConsume{ConsumerTag: "consumer"}, func(d *core.Delivery) { last.Ack(d.DeliveryTag, false) }, nil))
+			h.method(last.Number(), &wire.BasicConsumeOk{ConsumerTag: "consumer"})
+			message := frames(b, last.Number(), &wire.BasicDeliver{ConsumerTag: "consumer", DeliveryTag: 1, Exchange: "exchange", RoutingKey: "routing.key"}, string(make([]byte, 64)))
+			var feed []byte
+			n := 0
+			for ; len(feed) < 64<<10; n++ {
+				feed = append(feed, message...)
+			}
+			var out [][]byte
+			b.ReportAllocs()
+			for i := 0; i < b.N; i += n {
+				h.c.Feed(feed, h.now)
+				take(h.c, &out)
+			}
+		})
+	}
+}
+
+// BenchmarkIdle reports the memory of an idle connection with a channel and a
+// consumer.
+func BenchmarkIdle(b *testing.B) {
+	const conns = 10_000
+	for b.Loop() {
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		kept := make([]*core.Conn, conns)
+		for i := range kept {
+			h := opened(b, core.ClientConfig{})
+			h.consume(h.channel(), "consumer")
+			h.at(minute / 2) // idle for long enough to have sent a heartbeat
+			kept[i] = h.c
+		}
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/conns, "B/conn")
+		runtime.KeepAlive(kept)
+	}
+}

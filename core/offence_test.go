@@ -1,0 +1,154 @@
+package core_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/haypile/haypile/core"
+	"github.com/haypile/haypile/core/wire"
+)
+
+// offences are what a peer must not do on an open connection with channel 1
+// open, with a consumer "c" and a request for a queue.declare on its way.
+var offences = []struct {
+	name string
+	row  string // of the table in doc.go
+	code wire.Code
+	feed func(t *testing.T) []byte
+}{
+	{"unknown frame type", "unknown frame type", wire.FrameError, bytesOf(4, 0, 0, 0, 0, 0, 0, 0xCE)},
+	{"frame above frame-max", "frame above frame-max", wire.FrameError, bytesOf(3, 0, 1, 0, 2, 0, 0)},
+	{"wrong end octet", "wrong end octet", wire.FrameError, func(t *testing.T) []byte {
+		p := frames(t, 1, &wire.QueueDeclareOk{})
+		p[len(p)-1] = 0
+		return p
+	}},
+	{"wrong end octet of a body", "wrong end octet", wire.FrameError, func(t *testing.T) []byte {
+		p := frames(t, 1, &wire.BasicDeliver{ConsumerTag: "c"}, "body")
+		p[len(p)-1] = 0
+		return p
+	}},
+	{"heartbeat on a channel", "heartbeat", wire.FrameError, bytesOf(8, 0, 1, 0, 0, 0, 0, 0xCE)},
+	{"heartbeat with a payload", "heartbeat", wire.FrameError, bytesOf(8, 0, 0, 0, 0, 0, 1, 0, 0xCE)},
+	{"content header of another class", "content header of another class", wire.FrameError, func(t *testing.T) []byte {
+		return wire.AppendHeaderFrame(frames(t, 1, &wire.BasicDeliver{ConsumerTag: "c"}), 1, wire.ClassQueue, 1, nil)
+	}},
+	{"content header with a weight", "with a weight", wire.FrameError, func(t *testing.T) []byte {
+		p := frames(t, 1, &wire.BasicDeliver{ConsumerTag: "c"})
+		n := len(p)
+		p = wire.AppendHeaderFrame(p, 1, wire.ClassBasic, 1, nil)
+		p[n+10] = 1
+		return p
+	}},
+	{"more body than announced", "more body than announced", wire.FrameError, func(t *testing.T) []byte {
+		p := frames(t, 1, &wire.BasicDeliver{ConsumerTag: "c"})
+		p = wire.AppendHeaderFrame(p, 1, wire.ClassBasic, 2, nil)
+		return wire.AppendBodyFrame(p, 1, []byte("abc"))
+	}},
+	{"truncated arguments", "arguments or properties", wire.SyntaxError, func(t *testing.T) []byte {
+		return wire.Frame{Type: wire.FrameMethod, Channel: 1, Payload: []byte{0, 50, 0, 11, 9}}.AppendTo(nil)
+	}},
+	{"arguments left over", "arguments or properties", wire.SyntaxError, func(t *testing.T) []byte {
+		return wire.Frame{Type: wire.FrameMethod, Channel: 1, Payload: []byte{0, 60, 0, 80, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0}}.AppendTo(nil)
+	}},
+	{"properties that are cut off", "arguments or properties", wire.SyntaxError, func(t *testing.T) []byte {
+		return wire.AppendHeaderFrame(frames(t, 1, &wire.BasicDeliver{ConsumerTag: "c"}), 1, wire.ClassBasic, 1, wire.RawProperties{0x80, 0, 200})
+	}},
+	{"method of the client", "method out of place", wire.CommandInvalid, one(&wire.BasicPublish{})},
+	{"connection method on a channel", "method out of place", wire.CommandInvalid, one(&wire.ConnectionBlocked{})},
+	{"channel method on channel 0", "method out of place", wire.CommandInvalid, func(t *testing.T) []byte { return frames(t, 0, &wire.QueueDeclareOk{}) }},
+	{"close-ok unasked", "unasked", wire.CommandInvalid, one(&wire.ChannelCloseOk{})},
+	{"connection.close-ok unasked", "unasked", wire.CommandInvalid, func(t *testing.T) []byte { return frames(t, 0, &wire.ConnectionCloseOk{}) }},
+	{"second open-ok", "unasked", wire.CommandInvalid, func(t *testing.T) []byte { return frames(t, 0, &wire.ConnectionOpenOk{}) }},
+	{"confirm on a channel without", "confirm of what was not published", wire.CommandInvalid, one(&wire.BasicAck{DeliveryTag: 1})},
+	{"content on channel 0", "content on channel 0", wire.ChannelError, func(t *testing.T) []byte { return frames(t, 0, "x") }},
+	{"method on a channel not open", "frame on a channel not open", wire.ChannelError, func(t *testing.T) []byte { return frames(t, 2, &wire.QueueDeclareOk{}) }},
+	{"content on a channel not open", "frame on a channel not open", wire.ChannelError, func(t *testing.T) []byte { return frames(t, 2, "x") }},
+	{"channel above channel-max", "channel number above channel-max", wire.ChannelError, func(t *testing.T) []byte { return frames(t, 2048, &wire.ChannelOpenOk{}) }},
+	{"reply to another request", "reply that does not match", wire.UnexpectedFrame, one(&wire.QueueBindOk{})},
+	{"header without a method", "content out of order", wire.UnexpectedFrame, one("x")},
+	{"body without a header", "content out of order", wire.UnexpectedFrame, func(t *testing.T) []byte {
+		return wire.AppendBodyFrame(frames(t, 1, &wire.BasicDeliver{ConsumerTag: "c"}), 1, []byte("x"))
+	}},
+	{"second header", "content out of order", wire.UnexpectedFrame, func(t *testing.T) []byte {
+		p := wire.AppendHeaderFrame(frames(t, 1, &wire.BasicDeliver{ConsumerTag: "c"}), 1, wire.ClassBasic, 1, nil)
+		return wire.AppendHeaderFrame(p, 1, wire.ClassBasic, 1, nil)
+	}},
+	{"method inside content", "content out of order", wire.UnexpectedFrame, one(&wire.BasicDeliver{ConsumerTag: "c"}, &wire.QueueDeclareOk{})},
+	{"unknown method", "unknown method", wire.NotImplemented, func(t *testing.T) []byte {
+		return wire.Frame{Type: wire.FrameMethod, Channel: 1, Payload: []byte{0, 77, 0, 1}}.AppendTo(nil)
+	}},
+	{"unknown method on channel 0", "unknown method", wire.NotImplemented, func(t *testing.T) []byte {
+		return wire.Frame{Type: wire.FrameMethod, Payload: []byte{0, 10, 0, 99}}.AppendTo(nil)
+	}},
+	{"method frame too short for an id", "wrong end octet", wire.FrameError, func(t *testing.T) []byte {
+		return wire.Frame{Type: wire.FrameMethod, Channel: 1, Payload: []byte{0}}.AppendTo(nil)
+	}},
+}
+
+func bytesOf(p ...byte) func(*testing.T) []byte { return func(*testing.T) []byte { return p } }
+
+func one(items ...any) func(*testing.T) []byte {
+	return func(t *testing.T) []byte { return frames(t, 1, items...) }
+}
+
+func TestOffencesAreAnsweredWithTheirCode(t *testing.T) {
+	for _, test := range offences {
+		t.Run(test.name, func(t *testing.T) {
+			inEverySplit(t, func(t *testing.T, s split) {
+				b := opened(t, core.ClientConfig{})
+				b.split = s
+				ch := b.channel()
+				b.consume(ch, "c")
+				ok(t, ch.QueueDeclare(&wire.QueueDeclare{}, reply[*wire.QueueDeclareOk](b, "declare")))
+				b.received()
+				b.feed(test.feed(t))
+				b.sent(fmt.Sprintf("0 connection.close %d", uint16(test.code)))
+				err := b.c.Err()
+				var e *core.Error
+				if !errors.As(err, &e) || e.Code != test.code || e.Remote || !strings.Contains(err.Error(), "rabbit:5672") {
+					t.Fatalf("ended with %v", err)
+				}
+				// Children hear at once, the connection when the peer answered.
+				b.told("declare failed: "+err.Error(), "1 closed: "+err.Error())
+				b.method(0, &wire.ConnectionCloseOk{})
+				b.c.Lost(nil, b.now) // some offences leave the peer's answer unreadable
+				b.told("closed: " + err.Error())
+			})
+		})
+	}
+}
+
+func TestGarbageAfterOurCloseJustEnds(t *testing.T) {
+	b := opened(t, core.ClientConfig{})
+	ok(t, b.c.Close(0, ""))
+	b.received()
+	b.feed([]byte{99, 0, 0, 0, 0, 0, 0, 0})
+	b.sent()
+	if !b.c.Finished() || !errors.Is(b.c.Err(), wire.FrameError) {
+		t.Errorf("ended with %v", b.c.Err())
+	}
+}
+
+// doc is the package comment.
+func doc(t *testing.T) string {
+	text, err := os.ReadFile("doc.go")
+	ok(t, err)
+	return string(text)
+}
+
+func TestEveryOffenceStandsInTheDocumentation(t *testing.T) {
+	lines := strings.Split(doc(t), "\n")
+	for _, o := range offences {
+		found := false
+		for _, line := range lines {
+			found = found || strings.Contains(line, o.row) && strings.Contains(line, fmt.Sprintf(" %d ", uint16(o.code)))
+		}
+		if !found {
+			t.Errorf("doc.go has no row %q with code %d", o.row, uint16(o.code))
+		}
+	}
+}
