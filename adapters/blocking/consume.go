@@ -142,16 +142,16 @@ func (k *consumer) started(tag string) {
 func (k *consumer) orphaned() {
 	delete(k.ch.consumers, k)
 	k.ch.core.Cancel(&wire.BasicCancel{ConsumerTag: k.tag}, nil)
-	unseen, _ := k.inbox.leave()
-	for _, d := range unseen {
+	for _, d := range k.inbox.leave() {
 		k.refuse(d.DeliveryTag)
 	}
 }
 
-// refuse gives a message back to its queue, on the loop.
+// refuse gives a message back to its queue, behind all that is queued: behind
+// the cancel, or the broker would send it again.
 func (k *consumer) refuse(tag uint64) {
 	if !k.noAck {
-		k.ch.core.Nack(tag, false, true)
+		k.ch.conn.enqueue(op{kind: opNack, ch: k.ch, tag: tag, flag: true})
 	}
 }
 
@@ -178,8 +178,8 @@ func (k *consumer) deliver(d *core.Delivery) {
 // waits for the broker to confirm. It does not wait for long: where the channel
 // has ended or the broker is gone, there is nothing to cancel.
 func (k *consumer) leave(ctx context.Context) {
-	unseen, ended := k.inbox.leave()
 	w := newWaiter[*wire.BasicCancelOk]()
+	ended := k.inbox.hasEnded()
 	if !ended {
 		k.ch.conn.enqueue(op{kind: opCall, ch: k.ch, call: &callOp{w, func(*core.Conn) error {
 			delete(k.ch.consumers, k)
@@ -188,7 +188,7 @@ func (k *consumer) leave(ctx context.Context) {
 			}, w.settle)
 		}}})
 	}
-	for _, d := range append(k.local, unseen...) {
+	for _, d := range append(k.local, k.inbox.leave()...) {
 		d.Nack(true) // with NoAck it is settled already
 	}
 	if ended {

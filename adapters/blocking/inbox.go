@@ -96,12 +96,18 @@ func (b *inbox) take(ctx context.Context) (items []*Delivery, wasFull bool, err 
 	}
 }
 
-// leave marks the end of the consumer's loop and returns what it has not seen,
-// and whether the consumer has ended by itself.
-func (b *inbox) leave() (unseen []*Delivery, ended bool) {
+// leave marks the end of the consumer's loop and returns what it has not seen.
+func (b *inbox) leave() (unseen []*Delivery) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.left = true
 	unseen, b.items = b.items, nil
-	return unseen, b.err != nil
+	return unseen
+}
+
+// hasEnded tells that the consumer is no more, for the broker or its channel.
+func (b *inbox) hasEnded() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.err != nil
 }

@@ -198,6 +198,8 @@ func (d *Conn) handshake(ctx context.Context, conn net.Conn, host string, left t
 	select {
 	case <-d.opened:
 		return nil
+	case <-d.done: // it opened, and a handler's panic ended it before it could say so
+		return nil
 	case err := <-s.failed:
 		return err
 	case <-ctx.Done():

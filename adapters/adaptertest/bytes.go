@@ -1,0 +1,168 @@
+package adaptertest
+
+import (
+	"bytes"
+	"io"
+	"time"
+
+	"github.com/haypile/haypile/adapters"
+)
+
+func testLifetime(t *trial) {
+	p := t.attach(&probe{data: func([]byte) {}})
+	p.peer.Write([]byte("hello"))
+	p.run(func() {})
+	if p.transport.LocalAddr() == nil || p.transport.RemoteAddr() == nil {
+		t.Error("no addresses")
+	}
+	p.run(p.transport.Close)
+	if err := p.awaitEnd(); err != nil {
+		t.Errorf("OnClose got %v", err)
+	}
+	p.transport.Wake()
+}
+
+// testBytes moves more than the kernel holds in both directions at once, while
+// each side is slow to read at first.
+func testBytes(t *trial) {
+	const size = 8 << 20
+	in, out := pattern(size), pattern(size+1)[1:]
+	got := make([]byte, 0, size)
+	whole := make(chan struct{})
+	p := &probe{data: func(b []byte) {
+		got = append(got, b...)
+		clear(b) // the adapter's memory may be scribbled over
+		if len(got) == size {
+			close(whole)
+		}
+	}}
+	t.attach(p)
+	go p.peer.Write(in)
+	sent := 0
+	pump := func(time.Time) {
+		for sent < size && p.transport.Buffered() < adapters.HighWater {
+			n := min(40_000, size-sent)
+			p.transport.Write([][]byte{out[sent : sent+n/2], nil, out[sent+n/2 : sent+n]})
+			sent += n
+		}
+	}
+	p.run(func() {
+		p.mu.Lock()
+		p.wake = pump
+		p.mu.Unlock()
+		pump(time.Time{})
+	})
+	p.peer.SetReadDeadline(time.Now().Add(bound))
+	back := make([]byte, size)
+	if n, err := io.ReadFull(p.peer, back); err != nil {
+		t.Fatalf("peer got %d bytes, then %v", n, err)
+	}
+	t.await("all input", whole)
+	if !bytes.Equal(got, in) || !bytes.Equal(back, out) {
+		t.Error("bytes were lost, doubled or swapped")
+	}
+}
+
+func testWriteCopies(t *trial) {
+	const size = 3 << 20 // more than the kernel takes at once
+	out := pattern(size)
+	p := t.attach(&probe{})
+	p.run(func() {
+		lent := bytes.Clone(out)
+		p.transport.Write([][]byte{lent})
+		clear(lent)
+		p.transport.Close()
+	})
+	if got := readAll(t, p.peer); !bytes.Equal(got, out) {
+		t.Errorf("the peer got %d bytes, or others than were written", len(got))
+	}
+}
+
+func testLowWater(t *trial) {
+	const size = 4 << 20
+	low := make(chan struct{}, 100)
+	p := t.attach(&probe{})
+	buffered := 0
+	p.run(func() {
+		p.mu.Lock()
+		p.wake = func(time.Time) {
+			if p.transport.Buffered() <= adapters.LowWater {
+				low <- struct{}{}
+			}
+		}
+		p.mu.Unlock()
+		p.transport.Write([][]byte{pattern(size)})
+		buffered = p.transport.Buffered()
+	})
+	if buffered > size || buffered < adapters.LowWater {
+		t.Errorf("%d bytes buffered after writing %d to a peer that does not read", buffered, size)
+	}
+	p.peer.SetReadDeadline(time.Now().Add(bound))
+	if _, err := io.ReadFull(p.peer, make([]byte, size)); err != nil {
+		t.Fatal(err)
+	}
+	t.await("OnWake at LowWater", low)
+	p.run(func() { buffered = p.transport.Buffered() })
+	if buffered != 0 {
+		t.Errorf("%d bytes buffered after the peer has all", buffered)
+	}
+}
+
+func testStalledPeer(t *trial) {
+	got := make(chan struct{}, 1)
+	p := t.attach(&probe{data: func([]byte) { got <- struct{}{} }})
+	p.run(func() { p.transport.Write([][]byte{make([]byte, 16<<20)}) })
+	for range 10 {
+		p.run(func() {}) // handler calls go on
+	}
+	p.peer.Write([]byte("x"))
+	t.await("OnData while output is stuck", got)
+	fired := make(chan struct{})
+	p.run(func() {
+		p.mu.Lock()
+		p.wake = func(time.Time) { close(fired) }
+		p.mu.Unlock()
+		p.transport.SetWakeup(time.Now().Add(10 * time.Millisecond))
+	})
+	t.await("the wakeup while output is stuck", fired)
+	p.run(p.transport.Abort)
+	p.awaitEnd()
+}
+
+func testSetReading(t *trial) {
+	var got []byte
+	more := make(chan struct{}, 1000)
+	p := t.attach(&probe{data: func(b []byte) {
+		got = append(got, b...)
+		more <- struct{}{}
+	}})
+	out := pattern(2 << 20)
+	p.run(func() { p.transport.SetReading(false) })
+	wrote := make(chan struct{})
+	go func() {
+		p.peer.Write(out)
+		close(wrote)
+	}()
+	// What had been read already may still come; then nothing does, however
+	// often the loop turns.
+	settled := -1
+	for range 50 {
+		p.run(func() { settled = len(got) })
+	}
+	if settled > 1<<20 {
+		t.Errorf("%d bytes came while reading was off", settled)
+	}
+	p.run(func() { p.transport.SetReading(true) })
+	t.await("the peer's write", wrote)
+	for done := false; !done; {
+		select {
+		case <-more:
+		case <-time.After(bound):
+			t.Fatalf("only %d of %d bytes came", len(got), len(out))
+		}
+		p.run(func() { done = len(got) == len(out) })
+	}
+	if !bytes.Equal(got, out) {
+		t.Error("bytes were lost, doubled or swapped")
+	}
+}

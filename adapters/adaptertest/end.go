@@ -1,0 +1,270 @@
+package adaptertest
+
+import (
+	"bytes"
+	"errors"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/haypile/haypile/adapters"
+)
+
+func testCloseFlushes(t *trial) {
+	out := pattern(5 << 20)
+	p := t.attach(&probe{})
+	p.run(func() {
+		p.transport.Write([][]byte{out})
+		p.transport.Close()
+		p.transport.Close()
+		p.transport.Write([][]byte{[]byte("ignored")})
+	})
+	if got := readAll(t, p.peer); !bytes.Equal(got, out) {
+		t.Errorf("the peer got %d of %d bytes, or others", len(got), len(out))
+	}
+	p.peer.Close()
+	if err := p.awaitEnd(); err != nil {
+		t.Errorf("OnClose got %v", err)
+	}
+}
+
+func testCloseWithUnreadInput(t *trial) {
+	if t.network.name == "pipe" {
+		return // a pipe holds nothing that could stay unread
+	}
+	out := pattern(200_000)
+	p := t.attach(&probe{})
+	p.run(func() { p.transport.SetReading(false) })
+	if _, err := p.peer.Write(pattern(100_000)); err != nil {
+		t.Fatal(err)
+	}
+	p.run(func() {
+		p.transport.Write([][]byte{out})
+		p.transport.Close()
+	})
+	if got := readAll(t, p.peer); !bytes.Equal(got, out) {
+		t.Errorf("the peer got %d of %d bytes, or others", len(got), len(out))
+	}
+	p.peer.Close()
+	p.awaitEnd()
+}
+
+func testAbort(t *trial) {
+	p := t.attach(&probe{})
+	p.run(func() {
+		p.transport.Write([][]byte{pattern(1000)})
+		p.transport.Abort()
+		p.transport.Abort()
+		p.transport.Close()
+	})
+	if err := p.awaitEnd(); err != nil {
+		t.Errorf("OnClose got %v", err)
+	}
+	p.peer.SetReadDeadline(time.Now().Add(bound))
+	for buf := make([]byte, 4096); ; {
+		if _, err := p.peer.Read(buf); err != nil {
+			if e := net.Error(nil); errors.As(err, &e) && e.Timeout() {
+				t.Error("the peer sees no end")
+			}
+			return
+		}
+	}
+}
+
+func testAbortStalled(t *trial) {
+	p := t.attach(&probe{})
+	p.run(func() { p.transport.Write([][]byte{make([]byte, 16<<20)}) })
+	p.run(p.transport.Close) // which waits for the peer
+	p.run(p.transport.Abort)
+	p.awaitEnd()
+}
+
+func testPeerClose(t *trial) {
+	p := t.attach(&probe{})
+	p.peer.Close()
+	if err := p.awaitEnd(); err != nil {
+		t.Errorf("OnClose got %v", err)
+	}
+}
+
+func testLastWords(t *trial) {
+	const size = 1 << 20
+	n := 0
+	p := t.attach(&probe{data: func(b []byte) { n += len(b) }})
+	go func() {
+		p.peer.Write(pattern(size))
+		p.peer.Close()
+	}()
+	if err := p.awaitEnd(); err != nil || n != size {
+		t.Errorf("%d of %d bytes came before OnClose, which got %v", n, size, err)
+	}
+}
+
+func testPeerReset(t *trial) {
+	p := t.attach(&probe{})
+	tcp, ok := p.peer.(*net.TCPConn)
+	if !ok {
+		return // only TCP resets
+	}
+	tcp.SetLinger(0)
+	tcp.Close()
+	if err := p.awaitEnd(); err == nil {
+		t.Error("OnClose got no error")
+	}
+}
+
+func testEndInsideCalls(t *trial) {
+	ends := map[string]func(adapters.Transport){
+		"Close": adapters.Transport.Close,
+		"Abort": adapters.Transport.Abort,
+		"Write and Close": func(tr adapters.Transport) {
+			tr.Write([][]byte{[]byte("bye")})
+			tr.Close()
+		},
+	}
+	for name, end := range ends {
+		for _, where := range []string{"OnOpen", "OnData", "OnWake"} {
+			p := &probe{}
+			f := func() { end(p.transport) }
+			switch where {
+			case "OnOpen":
+				p.open = f
+			case "OnData":
+				p.data = func([]byte) { f() }
+			case "OnWake":
+				p.wake = func(time.Time) { f() }
+			}
+			p.close = func(error) { f() } // and once more when all is over
+			t.attach(p)
+			p.peer.SetWriteDeadline(time.Now().Add(bound))
+			switch where {
+			case "OnData":
+				p.peer.Write([]byte("x"))
+			case "OnWake":
+				p.transport.Wake()
+			}
+			p.peer.SetReadDeadline(time.Now().Add(bound))
+			p.peer.Read(make([]byte, 10))
+			p.peer.Close()
+			if err := p.awaitEnd(); err != nil {
+				t.Errorf("%s in %s: OnClose got %v", name, where, err)
+			}
+		}
+	}
+}
+
+func testPanic(t *trial) {
+	other := t.attach(&probe{})
+	for _, where := range []string{"OnOpen", "OnData", "OnWake"} {
+		p := &probe{}
+		cause := errors.New("in " + where)
+		f := func() { panic(cause) }
+		switch where {
+		case "OnOpen":
+			p.open = f
+		case "OnData":
+			p.data = func([]byte) { f() }
+		case "OnWake":
+			p.wake = func(time.Time) { f() }
+		}
+		t.attach(p)
+		if where == "OnData" {
+			go p.peer.Write([]byte("x")) // nobody may read it from a pipe
+		}
+		p.transport.Wake()
+		err := p.awaitEnd()
+		var e *adapters.PanicError
+		if !errors.As(err, &e) || !errors.Is(err, cause) || len(e.Stack) == 0 {
+			t.Errorf("panic in %s: OnClose got %v", where, err)
+		}
+	}
+	other.run(func() {})
+}
+
+func testAttachAfterClose(t *trial) {
+	t.loop.Close()
+	t.loop.Close()
+	ours, peer := t.network.pair(t.T)
+	p := &probe{}
+	p.prepare(t, peer)
+	err := t.loop.Attach(ours, p)
+	if !errors.Is(err, adapters.ErrClosed) || !errors.Is(err, net.ErrClosed) {
+		t.Errorf("Attach returned %v", err)
+	}
+	if _, err := ours.Write([]byte("x")); err == nil {
+		t.Error("the connection is open")
+	}
+	t.await("Done", t.loop.Done())
+	if p.calls != 0 {
+		t.Error("the handler was called")
+	}
+}
+
+func testAttachDead(t *trial) {
+	ours, peer := t.network.pair(t.T)
+	p := &probe{}
+	p.prepare(t, peer)
+	ours.Close()
+	if err := t.loop.Attach(ours, p); err != nil {
+		if p.calls != 0 {
+			t.Error("the handler was called although Attach failed")
+		}
+		return
+	}
+	p.awaitEnd()
+}
+
+func testAttachInside(t *trial) {
+	inner := &probe{}
+	ours, peer := t.network.pair(t.T)
+	inner.prepare(t, peer)
+	p := t.attach(&probe{})
+	p.run(func() {
+		if err := t.loop.Attach(ours, inner); err != nil {
+			t.Error(err)
+		}
+	})
+	t.await("OnOpen", inner.opened)
+	inner.run(func() {})
+}
+
+func testLoopClose(t *trial) {
+	var probes []*probe
+	for range 10 {
+		probes = append(probes, t.attach(&probe{}))
+	}
+	probes[0].run(func() { probes[0].transport.Write([][]byte{make([]byte, 16<<20)}) })
+	probes[1].run(func() { t.loop.Close() })
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() { t.loop.Close() })
+	}
+	wg.Wait()
+	t.await("Done", t.loop.Done())
+	for _, p := range probes {
+		p.awaitEnd()
+	}
+}
+
+func testThousand(t *trial) {
+	if t.network.name != "tcp" {
+		return // the number is the point, not the kind
+	}
+	var wg sync.WaitGroup
+	for range 1000 {
+		p := &probe{}
+		p.data = func(b []byte) { p.transport.Write([][]byte{b}) }
+		t.attach(p)
+		wg.Go(func() {
+			for range 5 {
+				p.peer.SetDeadline(time.Now().Add(bound))
+				p.peer.Write([]byte("ping"))
+				if _, err := p.peer.Read(make([]byte, 10)); err != nil {
+					t.Errorf("no echo: %v", err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+}

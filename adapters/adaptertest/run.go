@@ -1,0 +1,112 @@
+package adaptertest
+
+import (
+	"net"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/haypile/haypile/adapters"
+)
+
+// bound is generous: a loop that works needs a small part of it.
+const bound = 30 * time.Second
+
+// network is a kind of connection that a loop is tried on.
+type network struct {
+	name string
+	pair func(t *testing.T) (ours, peer net.Conn)
+}
+
+// Option changes what Run does.
+type Option func(*kit)
+
+// WithPipes tries the loop on net.Pipe, too: connections without a file
+// descriptor, for loops that take them.
+func WithPipes() Option {
+	return func(k *kit) { k.networks = append(k.networks, network{"pipe", pipePair}) }
+}
+
+// kit is a run.
+type kit struct {
+	newLoop  func(t *testing.T) adapters.Loop
+	networks []network
+}
+
+// Run tries the loops that newLoop makes, one for each subtest, on TCP and UNIX
+// sockets. Each is closed at the end of its subtest, which fails if a goroutine
+// of it is left. newLoop returns a loop that runs.
+func Run(t *testing.T, newLoop func(t *testing.T) adapters.Loop, opts ...Option) {
+	k := &kit{newLoop: newLoop, networks: []network{{"tcp", tcpPair}, {"unix", unixPair}}}
+	for _, opt := range opts {
+		opt(k)
+	}
+	for _, n := range k.networks {
+		for _, test := range tests {
+			t.Run(n.name+"/"+test.name, func(t *testing.T) {
+				test.run(&trial{T: t, loop: k.start(t), network: n})
+			})
+		}
+	}
+}
+
+// start makes a loop that is closed and checked when the test ends.
+func (k *kit) start(t *testing.T) adapters.Loop {
+	before := runtime.NumGoroutine()
+	loop := k.newLoop(t)
+	t.Cleanup(func() {
+		loop.Close()
+		select {
+		case <-loop.Done():
+		case <-time.After(bound):
+			t.Errorf("the loop is not done after Close:\n%s", stacks())
+			return
+		}
+		for deadline := time.Now().Add(bound); runtime.NumGoroutine() > before; time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Errorf("%d goroutines, %d before the test:\n%s", runtime.NumGoroutine(), before, stacks())
+				return
+			}
+		}
+	})
+	return loop
+}
+
+func stacks() string {
+	buf := make([]byte, 1<<20)
+	return string(buf[:runtime.Stack(buf, true)])
+}
+
+// tests are the contract, in the order of its text.
+var tests = []struct {
+	name string
+	run  func(t *trial)
+}{
+	{"OnOpen comes first and OnClose once and last", testLifetime},
+	{"bytes arrive whole and in order both ways under back-pressure", testBytes},
+	{"Write copies what it is given", testWriteCopies},
+	{"Buffered falls and OnWake comes at LowWater", testLowWater},
+	{"a peer that does not read holds up nothing but output", testStalledPeer},
+	{"SetReading stops and resumes OnData", testSetReading},
+	{"Wake is never lost and never runs on the caller's stack", testWakeStorm},
+	{"Wake before OnOpen returned and after the end is harmless", testWakeEdges},
+	{"SetWakeup is never early and can be moved and disarmed", testSetWakeup},
+	{"Close sends everything first", testCloseFlushes},
+	{"Close sends everything although input is unread", testCloseWithUnreadInput},
+	{"Abort drops at once", testAbort},
+	{"Abort frees a transport whose peer does not read", testAbortStalled},
+	{"the peer's end is a clean end", testPeerClose},
+	{"the peer's last words are delivered", testLastWords},
+	{"a reset is an error", testPeerReset},
+	{"Close, Abort and Write inside every call are allowed", testEndInsideCalls},
+	{"a panic ends its transport alone", testPanic},
+	{"Attach after Close is refused and closes the connection", testAttachAfterClose},
+	{"Attach of a connection that is dead ends it", testAttachDead},
+	{"Attach inside a call is allowed", testAttachInside},
+	{"Close of the loop aborts every transport", testLoopClose},
+	{"a thousand transports at once", testThousand},
+}
+
+// indent makes a text stand out in a failure.
+func indent(s string) string { return "\t" + strings.ReplaceAll(s, "\n", "\n\t") }

@@ -1,0 +1,199 @@
+package adaptertest
+
+import (
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/haypile/haypile/adapters"
+)
+
+// trial is one subtest with its loop.
+type trial struct {
+	*testing.T
+	loop    adapters.Loop
+	network network
+}
+
+// probe is a handler that checks the rules that hold for every call and passes
+// the calls on to whichever functions a test sets.
+type probe struct {
+	t         *trial
+	transport adapters.Transport
+	peer      net.Conn
+
+	open  func()
+	data  func(p []byte)
+	wake  func(now time.Time)
+	close func(err error)
+
+	inside atomic.Int32 // calls that run now
+	mu     sync.Mutex
+	calls  int
+	closed bool
+	opened chan struct{}
+	ended  chan error // gets OnClose's error
+}
+
+// attach runs a transport with p as its handler against a peer of its own.
+func (t *trial) attach(p *probe) *probe {
+	t.Helper()
+	ours, peer := t.network.pair(t.T)
+	p.prepare(t, peer)
+	if err := t.loop.Attach(ours, p); err != nil {
+		t.Fatal(err)
+	}
+	t.await("OnOpen", p.opened)
+	return p
+}
+
+func (p *probe) prepare(t *trial, peer net.Conn) {
+	p.t, p.peer = t, peer
+	p.opened, p.ended = make(chan struct{}), make(chan error, 1)
+	t.Cleanup(func() { peer.Close() })
+}
+
+func (t *trial) await(what string, c <-chan struct{}) {
+	t.Helper()
+	select {
+	case <-c:
+	case <-time.After(bound):
+		t.Fatalf("not within %s: %s", bound, what)
+	}
+}
+
+// awaitEnd waits for OnClose and returns its error.
+func (p *probe) awaitEnd() error {
+	p.t.Helper()
+	select {
+	case err := <-p.ended:
+		return err
+	case <-time.After(bound):
+		p.t.Fatalf("no OnClose within %s:\n%s", bound, indent(stacks()))
+		return nil
+	}
+}
+
+// enter checks what holds for every call.
+func (p *probe) enter(name string, first bool) func() {
+	if p.inside.Add(1) != 1 {
+		p.t.Errorf("%s runs inside or beside another call", name)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		p.t.Errorf("%s after OnClose", name)
+	}
+	if first != (p.calls == 0) {
+		p.t.Errorf("%s is call number %d", name, p.calls+1)
+	}
+	p.calls++
+	return func() { p.inside.Add(-1) }
+}
+
+func (p *probe) OnOpen(t adapters.Transport, now time.Time) {
+	defer p.enter("OnOpen", true)()
+	p.transport = t
+	defer close(p.opened)
+	if p.open != nil {
+		p.open()
+	}
+}
+
+func (p *probe) OnData(b []byte, now time.Time) {
+	defer p.enter("OnData", false)()
+	if len(b) == 0 {
+		p.t.Error("OnData without bytes")
+	}
+	if p.data != nil {
+		p.data(b)
+	}
+}
+
+func (p *probe) OnWake(now time.Time) {
+	defer p.enter("OnWake", false)()
+	if p.wake != nil {
+		p.wake(now)
+	}
+}
+
+func (p *probe) OnClose(err error, now time.Time) {
+	defer p.enter("OnClose", false)()
+	p.mu.Lock()
+	p.closed = true
+	p.mu.Unlock()
+	if p.close != nil {
+		p.close(err)
+	}
+	p.ended <- err
+}
+
+// run has f run inside a call of the handler.
+func (p *probe) run(f func()) {
+	p.t.Helper()
+	done := make(chan struct{})
+	var once sync.Once
+	p.mu.Lock()
+	p.wake = func(time.Time) { once.Do(func() { f(); close(done) }) }
+	p.mu.Unlock()
+	p.transport.Wake()
+	p.t.await("OnWake after Wake", done)
+}
+
+func tcpPair(t *testing.T) (ours, peer net.Conn) {
+	return listenPair(t, "tcp", "127.0.0.1:0")
+}
+
+func unixPair(t *testing.T) (ours, peer net.Conn) {
+	dir, err := os.MkdirTemp("", "") // a short path: UNIX sockets allow a hundred bytes
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return listenPair(t, "unix", filepath.Join(dir, "s"))
+}
+
+func pipePair(*testing.T) (ours, peer net.Conn) { return net.Pipe() }
+
+func listenPair(t *testing.T, network, address string) (ours, peer net.Conn) {
+	t.Helper()
+	l, err := net.Listen(network, address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if ours, err = net.Dial(network, l.Addr().String()); err != nil {
+		t.Fatal(err)
+	}
+	if peer, err = l.Accept(); err != nil {
+		t.Fatal(err)
+	}
+	return ours, peer
+}
+
+// pattern is n bytes that show any loss, doubling or disorder.
+func pattern(n int) []byte {
+	p := make([]byte, n)
+	x := uint32(1)
+	for i := range p {
+		x = x*1664525 + 1013904223
+		p[i] = byte(x >> 24)
+	}
+	return p
+}
+
+// readAll reads the peer's side to its end.
+func readAll(t *trial, peer net.Conn) []byte {
+	t.Helper()
+	peer.SetReadDeadline(time.Now().Add(bound))
+	all, err := io.ReadAll(peer)
+	if err != nil {
+		t.Errorf("reading at the peer: %v after %d bytes", err, len(all))
+	}
+	return all
+}

@@ -1,0 +1,117 @@
+package adaptertest
+
+import (
+	"bytes"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// goroutine is the number of the goroutine that calls it.
+func goroutine() string {
+	buf := make([]byte, 64)
+	buf = buf[:runtime.Stack(buf, false)]
+	return string(bytes.Fields(buf)[1])
+}
+
+// testWakeStorm has many goroutines queue work and call Wake. Work that is never
+// looked at is a Wake that was lost.
+func testWakeStorm(t *trial) {
+	const callers, each = 8, 20_000
+	var queued, seen atomic.Int64
+	var inCall sync.Map // goroutines that are inside Wake
+	all := make(chan struct{})
+	p := &probe{wake: func(time.Time) {
+		if _, yes := inCall.Load(goroutine()); yes {
+			t.Error("OnWake on the stack of a caller of Wake")
+		}
+		if n := queued.Load(); seen.Swap(n) != n && n == callers*each {
+			close(all)
+		}
+	}}
+	t.attach(p)
+	var wg sync.WaitGroup
+	for range callers {
+		wg.Go(func() {
+			id := goroutine()
+			for range each {
+				queued.Add(1)
+				inCall.Store(id, true)
+				p.transport.Wake()
+				inCall.Delete(id)
+			}
+		})
+	}
+	wg.Wait()
+	t.await("OnWake after the last Wake", all)
+}
+
+func testWakeEdges(t *trial) {
+	woken := make(chan struct{}, 1)
+	p := &probe{}
+	p.wake = func(time.Time) {
+		select {
+		case woken <- struct{}{}:
+		default:
+		}
+	}
+	p.open = func() {
+		p.transport.Wake()
+		p.transport.Wake()
+	}
+	t.attach(p)
+	t.await("OnWake after a Wake in OnOpen", woken)
+	p.close = func(error) { p.transport.Wake() }
+	p.run(func() { p.transport.Wake(); p.transport.Abort() })
+	p.awaitEnd()
+	for range 100 {
+		p.transport.Wake()
+	}
+}
+
+func testSetWakeup(t *trial) {
+	fired := make(chan time.Time, 10)
+	p := t.attach(&probe{})
+	set := func(at time.Time) {
+		t.Helper()
+		p.run(func() {
+			p.mu.Lock()
+			p.wake = func(now time.Time) { fired <- now }
+			p.mu.Unlock()
+			p.transport.SetWakeup(at)
+		})
+	}
+	expect := func(what string, at time.Time) {
+		t.Helper()
+		select {
+		case now := <-fired:
+			if now.Before(at) || time.Now().Before(at) {
+				t.Errorf("%s: OnWake %s early", what, at.Sub(now))
+			}
+		case <-time.After(bound):
+			t.Fatalf("%s: no OnWake within %s", what, bound)
+		}
+	}
+	at := time.Now().Add(30 * time.Millisecond)
+	set(at)
+	expect("soon", at)
+	set(time.Now().Add(-time.Hour))
+	expect("in the past", time.Time{})
+	// Far ahead, then nearer: the nearer one counts, and it alone.
+	set(time.Now().Add(1000 * time.Hour))
+	at = time.Now().Add(40 * time.Millisecond)
+	set(at)
+	expect("moved nearer", at)
+	// Near, then farther.
+	set(time.Now().Add(20 * time.Millisecond))
+	at = time.Now().Add(80 * time.Millisecond)
+	set(at)
+	expect("moved away", at)
+	// Disarmed: the next that comes is a later one.
+	set(time.Now().Add(20 * time.Millisecond))
+	set(time.Time{})
+	at = time.Now().Add(80 * time.Millisecond)
+	set(at)
+	expect("disarmed and set anew", at)
+}
