@@ -26,7 +26,7 @@ func testLifetime(t *trial) {
 // each side is slow to read at first.
 func testBytes(t *trial) {
 	const size = 8 << 20
-	in, out := pattern(size), pattern(size+1)[1:]
+	in, out := pattern(size), pattern(size + 1)[1:]
 	got := make([]byte, 0, size)
 	whole := make(chan struct{})
 	p := &probe{data: func(b []byte) {

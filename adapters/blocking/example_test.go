@@ -1,0 +1,62 @@
+package blocking_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/haypile/haypile/adapters/blocking"
+)
+
+func Example() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	conn, err := blocking.Dial(ctx, "amqp://guest:guest@localhost/", blocking.WithName("worker"))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer conn.Close(ctx)
+	ch, err := conn.Channel(ctx)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for d, err := range ch.Consume(ctx, &blocking.Consume{Queue: "jobs", Prefetch: 10}) {
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Printf("%s\n", d.Body)
+		d.Ack()
+	}
+}
+
+// The outcomes of a publish that matter to a program.
+func ExampleChannel_PublishConfirm() {
+	var ch *blocking.Channel // from Conn.Channel
+	publish := func(ctx context.Context, body []byte) {
+		err := ch.PublishConfirm(ctx, &blocking.Publishing{
+			Exchange: "orders", RoutingKey: "new", Mandatory: true,
+			Properties: &blocking.Properties{DeliveryMode: blocking.Persistent},
+			Body:       body,
+		})
+		switch {
+		case err == nil:
+			// The broker has it.
+		case errors.Is(err, blocking.ErrUnroutable), errors.Is(err, blocking.ErrNacked):
+			// It does not, and says so.
+		case errors.Is(err, blocking.ErrUnknownOutcome):
+			// The channel or the connection ended first: publish again, and let
+			// the receiver sort out doubles.
+		}
+	}
+	_ = publish
+}
+
+// A deployment may run its connections on a loop of its choice.
+func ExampleWithLoop() {
+	// loop := stdnet.New(), or any other adapters.Loop
+	// conn, err := blocking.Dial(ctx, url, blocking.WithLoop(loop))
+}
