@@ -442,3 +442,32 @@ func TestCloseIsBoundedByItsContext(t *testing.T) {
 	}
 	<-conn.Done()
 }
+
+func TestPublishThatWaitsForAnAlarmReadsPastAFullInbox(t *testing.T) {
+	const n = 5_000
+	settled := make(chan string, 100)
+	give := deliveries(n, settled)
+	_, ch := connect(t, func(s *fakebroker.Session, m wire.Method, channel uint16, body []byte) {
+		give(s, m, channel, body)
+		if _, ok := m.(*wire.BasicConsume); ok { // the end of the alarm is behind all the messages
+			s.Send(0, &wire.ConnectionUnblocked{})
+		}
+		if _, ok := m.(*wire.QueueDeclare); ok {
+			s.Send(0, &wire.ConnectionBlocked{Reason: "memory"})
+			s.Send(channel, &wire.QueueDeclareOk{})
+		}
+	})
+	ctx := testContext(t)
+	if _, err := ch.QueueDeclare(ctx, &blocking.QueueDeclare{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, err := range ch.Consume(ctx, &blocking.Consume{Queue: "q", NoAck: true}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := ch.Publish(ctx, &blocking.Publishing{}); err != nil {
+			t.Errorf("publish during the alarm: %v", err)
+		}
+		break
+	}
+}

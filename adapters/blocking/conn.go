@@ -3,6 +3,7 @@ package blocking
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/haypile/haypile/adapters"
@@ -24,12 +25,15 @@ type Conn struct {
 	max      int           // MaxBuffered
 	dispatch dispatcher
 
+	publishers atomic.Int32 // that wait for room
+
 	mu      sync.Mutex // everything below, and the same part of each Channel
 	queue   batch
 	inCore  int // output that core has not handed on
 	header  int // the largest properties that frame-max allows
 	blocked bool
-	room    chan struct{} // closed when publishing may go on; nil when nobody waits
+	full    bool          // somebody waits for the output to get smaller
+	room    chan struct{} // closed when publishing may be tried again; nil when nobody waits
 	ended   bool
 	err     error
 
@@ -250,20 +254,24 @@ func (c *Conn) drain(cc *core.Conn, _ time.Time) {
 func (c *Conn) flushed(d *driver.Conn, cc *core.Conn, _ time.Time) {
 	c.mu.Lock()
 	c.inCore = cc.Buffered()
-	c.makeRoom()
+	if c.full && c.queue.size()+c.inCore <= c.max/2 {
+		c.full = false
+		c.makeRoom()
+	}
 	c.mu.Unlock()
 	c.rest(d)
 }
 
 // rest decides, on the loop, whether to go on reading: not while an inbox is
-// full, unless somebody waits for an answer that is behind what fills it.
+// full, unless somebody waits for something that is behind what fills it: an
+// answer, or the end of a resource alarm.
 func (c *Conn) rest(d *driver.Conn) {
 	for k := range c.loop.full {
 		if !k.inbox.full() {
 			delete(c.loop.full, k)
 		}
 	}
-	if len(c.loop.full) > 0 && c.loop.waiting == 0 {
+	if len(c.loop.full) > 0 && c.loop.waiting == 0 && c.publishers.Load() == 0 {
 		d.Pause(driver.PauseInbox)
 	} else {
 		d.Resume(driver.PauseInbox)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/haypile/haypile/adapters/blocking"
+	"github.com/haypile/haypile/adapters/stdnet"
 )
 
 func Example() {
@@ -55,8 +56,17 @@ func ExampleChannel_PublishConfirm() {
 	_ = publish
 }
 
-// A deployment may run its connections on a loop of its choice.
+// Connections may share a loop of the deployment's choice.
 func ExampleWithLoop() {
-	// loop := stdnet.New(), or any other adapters.Loop
-	// conn, err := blocking.Dial(ctx, url, blocking.WithLoop(loop))
+	ctx := context.Background()
+	loop := stdnet.New()
+	defer loop.Close()
+	for _, url := range []string{"amqp://rabbit1/", "amqp://rabbit2/"} {
+		conn, err := blocking.Dial(ctx, url, blocking.WithLoop(loop))
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		defer conn.Close(ctx)
+	}
 }

@@ -76,20 +76,52 @@ func (ch *Channel) publish(ctx context.Context, p *Publishing, o *outcome) error
 			c.mu.Unlock()
 			return err
 		}
-		if !c.blocked && !ch.flowOff && c.queue.size()+c.inCore < c.max {
-			first, err := ch.place(p, o)
+		if room := ch.mustWait(); room != nil {
 			c.mu.Unlock()
-			if first {
-				c.driver.Notify()
-			}
-			return err
+			c.awaitRoom(ctx, room)
+			continue
 		}
-		room := c.awaitRoom()
+		first, err := ch.place(p, o)
 		c.mu.Unlock()
-		select {
-		case <-room:
-		case <-ctx.Done():
+		if first {
+			c.driver.Notify()
 		}
+		return err
+	}
+}
+
+// mustWait returns, under conn.mu, what is closed when publishing may be tried
+// again; nil when there is no need to wait.
+func (ch *Channel) mustWait() <-chan struct{} {
+	c := ch.conn
+	full := c.queue.size()+c.inCore >= c.max
+	if !full && !c.blocked && !ch.flowOff {
+		return nil
+	}
+	c.full = c.full || full
+	if c.room == nil {
+		c.room = make(chan struct{})
+	}
+	return c.room
+}
+
+// awaitRoom waits for room or the end of ctx. What makes room may be behind an
+// inbox that is full, so the connection must know that somebody waits.
+func (c *Conn) awaitRoom(ctx context.Context, room <-chan struct{}) {
+	c.publishers.Add(1)
+	defer c.publishers.Add(-1)
+	c.driver.Notify()
+	select {
+	case <-room:
+	case <-ctx.Done():
+	}
+}
+
+// makeRoom lets, under mu, those who wait try again.
+func (c *Conn) makeRoom() {
+	if c.room != nil {
+		close(c.room)
+		c.room = nil
 	}
 }
 
@@ -132,23 +164,6 @@ func appendProperties(dst []byte, p *Publishing) ([]byte, error) {
 		return nil, &ConfigError{Field: "RawProperties", Value: "set", Want: "nil when Properties is set"}
 	}
 	return p.Properties.AppendTo(dst)
-}
-
-// awaitRoom returns, under mu, what is closed when publishing may go on.
-func (c *Conn) awaitRoom() <-chan struct{} {
-	if c.room == nil {
-		c.room = make(chan struct{})
-	}
-	return c.room
-}
-
-// makeRoom tells, under mu, those who wait that something changed. They look
-// themselves what; only a full output is known to be in vain.
-func (c *Conn) makeRoom() {
-	if c.room != nil && (c.ended || c.queue.size()+c.inCore <= c.max/2) {
-		close(c.room)
-		c.room = nil
-	}
 }
 
 // runPublish publishes on the loop.

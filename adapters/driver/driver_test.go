@@ -437,3 +437,28 @@ func TestLargeOutputPassesTheWaterMarks(t *testing.T) {
 		t.Errorf("addresses %v and %v", d.LocalAddr(), d.RemoteAddr())
 	}
 }
+
+func TestBrokerThatStopsReadingCannotHoldUpTheEnd(t *testing.T) {
+	stop := make(chan struct{})
+	defer close(stop)
+	addr := fakebroker.Start(t, func(_ int, s *fakebroker.Session) {
+		s.Handshake()
+		<-stop
+	})
+	p := params(t, addr)
+	p.Client.CloseTimeout = 50 * time.Millisecond
+	p.Client.MaxBuffered = core.Unbounded
+	d, err := driver.Dial(context.Background(), newLoop(t), p, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.AddCallbackThreadsafe(func(c *core.Conn) {
+		ch, _ := c.OpenChannel(nil)
+		ch.Publish(&core.Publishing{Body: make([]byte, 64<<20)})
+	})
+	d.Close()
+	<-d.Done()
+	if !errors.Is(d.Err(), core.ErrCloseTimeout) {
+		t.Errorf("ended with %v", d.Err())
+	}
+}

@@ -1,6 +1,7 @@
 package driver
 
 import (
+	"errors"
 	"time"
 
 	"github.com/haypile/haypile/adapters"
@@ -19,6 +20,7 @@ type session struct {
 	paused    PauseReason // as the transport was told
 	asked     closing     // what core or the transport was told
 	armed     time.Time   // the wakeup that is set, zero for none
+	leaveBy   time.Time   // when a transport that is closing is aborted
 	segments  [][]byte
 
 	begun   adapters.Transport // under Conn.mu: transport, for other goroutines
@@ -28,6 +30,9 @@ type session struct {
 // turnBytes bounds what one handler call writes, so that connections that share
 // a loop take turns.
 const turnBytes = 4 * adapters.HighWater
+
+// leaveTimeout bounds the sending of what is buffered when all is said.
+const leaveTimeout = 5 * time.Second
 
 // OnOpen implements adapters.Handler.
 func (s *session) OnOpen(t adapters.Transport, now time.Time) {
@@ -87,7 +92,7 @@ func (s *session) settle(now time.Time) {
 	}
 	s.applyPauses(now)
 	if s.core.Finished() {
-		s.leave()
+		s.leave(now)
 		return
 	}
 	if again {
@@ -96,13 +101,17 @@ func (s *session) settle(now time.Time) {
 	s.rearm()
 }
 
-// leave ends the transport. A peer that never got to talk AMQP is owed no
-// farewell.
-func (s *session) leave() {
-	if s.open {
-		s.transport.Close()
-	} else {
+// leave ends the transport when core has finished. Only a peer that is there and
+// has talked AMQP gets what is still buffered, in bounded time.
+func (s *session) leave(now time.Time) {
+	var lost *core.TransportError
+	switch {
+	case !s.open, errors.As(s.core.Err(), &lost), !s.leaveBy.IsZero() && !now.Before(s.leaveBy):
 		s.transport.Abort()
+	case s.leaveBy.IsZero():
+		s.leaveBy = now.Add(leaveTimeout)
+		s.transport.SetWakeup(s.leaveBy)
+		s.transport.Close()
 	}
 }
 
