@@ -72,6 +72,8 @@ type Transport interface {
 	Close()
 	// Abort ends the transport now and drops what has not been sent.
 	Abort()
+	// LocalAddr is our end of the connection, never nil.
 	LocalAddr() net.Addr
+	// RemoteAddr is the peer's end of the connection, never nil.
 	RemoteAddr() net.Addr
 }

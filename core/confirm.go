@@ -11,8 +11,8 @@ import (
 // included: taken (Ack), or not.
 // https://www.rabbitmq.com/docs/confirms#publisher-confirms
 type Confirm struct {
-	First, Last uint64
-	Ack         bool
+	First, Last uint64 // numbers as Publish returned them
+	Ack         bool   // false: the broker refused them
 }
 
 // confirms is the window of publishes of a channel that are not settled.

@@ -43,7 +43,7 @@ var (
 // somebody closed a channel or the connection with a reply code. It matches its
 // code through errors.Is(err, wire.NotFound).
 type Error struct {
-	Code    wire.Code
+	Code    wire.Code     // why, as the specification numbers it
 	Text    string        // as the closing side put it
 	Method  wire.MethodID // what it was about; 0 when that is not known
 	Channel uint16        // 0: the whole connection
@@ -104,6 +104,7 @@ type TransportError struct {
 	Phase string // what the handshake was waiting for, empty when it was done
 }
 
+// Error names host, phase and cause.
 func (e *TransportError) Error() string {
 	var b strings.Builder
 	b.WriteString("amqp: ")
@@ -130,10 +131,11 @@ func (e *TransportError) Unwrap() error { return e.Err }
 
 // NotAMQPError: what answered is not an AMQP 0-9-1 server.
 type NotAMQPError struct {
-	Host   string
+	Host   string // the peer's label, from the config
 	Answer []byte // what came first, at most 64 bytes
 }
 
+// Error says what seems to have answered.
 func (e *NotAMQPError) Error() string {
 	host := e.Host
 	if host == "" {
@@ -152,11 +154,12 @@ func (e *NotAMQPError) Error() string {
 // ConfigError: a field of a config or of a request is out of its range.
 // Nothing was sent.
 type ConfigError struct {
-	Field string
-	Value any // never a secret
-	Want  string
+	Field string // its name in the config or request
+	Value any    // what it was; never a secret
+	Want  string // the range
 }
 
+// Error names field, value and range.
 func (e *ConfigError) Error() string {
 	return fmt.Sprintf("amqp: %s is %v: must be %s", e.Field, e.Value, e.Want)
 }

@@ -49,19 +49,35 @@ type ChannelHandler interface {
 // NopClient implements ClientHandler by doing nothing, for embedding.
 type NopClient struct{}
 
-func (NopClient) OnOpen(*Conn)                  {}
+// OnOpen does nothing.
+func (NopClient) OnOpen(*Conn) {}
+
+// OnBlocked does nothing.
 func (NopClient) OnBlocked(*Conn, bool, string) {}
-func (NopClient) OnWritable(*Conn)              {}
-func (NopClient) OnClose(*Conn, error)          {}
+
+// OnWritable does nothing.
+func (NopClient) OnWritable(*Conn) {}
+
+// OnClose does nothing.
+func (NopClient) OnClose(*Conn, error) {}
 
 // NopChannel implements ChannelHandler by doing nothing, for embedding.
 type NopChannel struct{}
 
+// OnConfirm does nothing.
 func (NopChannel) OnConfirm(*Channel, Confirm) {}
-func (NopChannel) OnReturn(*Channel, *Return)  {}
-func (NopChannel) OnCancel(*Channel, string)   {}
-func (NopChannel) OnFlow(*Channel, bool)       {}
-func (NopChannel) OnClose(*Channel, error)     {}
+
+// OnReturn does nothing.
+func (NopChannel) OnReturn(*Channel, *Return) {}
+
+// OnCancel does nothing.
+func (NopChannel) OnCancel(*Channel, string) {}
+
+// OnFlow does nothing.
+func (NopChannel) OnFlow(*Channel, bool) {}
+
+// OnClose does nothing.
+func (NopChannel) OnClose(*Channel, error) {}
 
 // Delivery is a message that reached a consumer or was fetched by Get.
 //
@@ -69,15 +85,15 @@ func (NopChannel) OnClose(*Channel, error)     {}
 // are valid until the callback returns, and so is the Delivery itself. Clone
 // makes a copy to keep. The strings may be kept.
 type Delivery struct {
-	Channel      *Channel
-	ConsumerTag  string // empty for Get
-	DeliveryTag  uint64 // for Ack, Nack and Reject; counts from 1 in each channel
-	Redelivered  bool   // delivered before and not acknowledged
-	Exchange     string
-	RoutingKey   string
-	MessageCount uint32 // Get only: messages that are left in the queue
-	Properties   wire.RawProperties
-	Body         []byte
+	Channel      *Channel           // that it came on, to which its ack belongs
+	ConsumerTag  string             // empty for Get
+	DeliveryTag  uint64             // for Ack, Nack and Reject; counts from 1 in each channel
+	Redelivered  bool               // delivered before and not acknowledged
+	Exchange     string             // where it was published, empty for the default exchange
+	RoutingKey   string             // as it was published
+	MessageCount uint32             // Get only: messages that are left in the queue
+	Properties   wire.RawProperties // lent; read one by one, or all by Decode
+	Body         []byte             // lent
 }
 
 // Clone returns a copy that stays valid, one allocation for all its bytes
@@ -97,14 +113,14 @@ func (d *Delivery) CloneContent() (wire.RawProperties, []byte) {
 // Return is a message that the broker could not route, given back because it
 // was published as mandatory. The rules of Delivery hold for its memory.
 type Return struct {
-	Channel    *Channel
-	Seq        uint64 // confirm number of the publish, 0 when confirms are off
-	Code       wire.Code
-	Text       string
-	Exchange   string
-	RoutingKey string
-	Properties wire.RawProperties
-	Body       []byte
+	Channel    *Channel           // that it was published on
+	Seq        uint64             // confirm number of the publish; 0 without confirms, or when it is settled
+	Code       wire.Code          // why, such as wire.NoRoute
+	Text       string             // why, in the broker's words
+	Exchange   string             // where it was published
+	RoutingKey string             // as it was published
+	Properties wire.RawProperties // lent
+	Body       []byte             // lent
 }
 
 // Clone returns a copy that stays valid.

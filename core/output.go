@@ -7,7 +7,7 @@ type output struct {
 	off int // buf[:off] has been sent
 }
 
-const outputKeep = 512 << 10 // a buffer larger than this is not kept when it empties
+const outputKeep = 64 << 10 // a buffer up to this is kept however little of it is used
 
 func (o *output) len() int { return len(o.buf) - o.off }
 
@@ -33,10 +33,10 @@ func (o *output) advance(n int) {
 	if scribble {
 		overwrite(o.buf)
 	}
-	o.buf, o.off = o.buf[:0], 0
-	if cap(o.buf) > outputKeep {
-		o.buf = nil
+	if cap(o.buf) > outputKeep && len(o.buf) < cap(o.buf)/4 {
+		o.buf = nil // most of it was of no use this time
 	}
+	o.buf, o.off = o.buf[:0], 0
 }
 
 // shrink gives the buffer back. The connection is idle.

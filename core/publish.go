@@ -10,14 +10,15 @@ import (
 // all of it may be reused at once.
 type Publishing struct {
 	Exchange   string // empty: the default exchange, which routes by queue name
-	RoutingKey string
-	Mandatory  bool // return the message when no queue gets it
+	RoutingKey string // as the exchange's type reads it, at most 255 bytes
+	Mandatory  bool   // return the message when no queue gets it
 	// Properties of the message; nil for none.
 	Properties *wire.Properties
 	// RawProperties, encoded once by wire.Properties.Encode, spare encoding
 	// the same ones for every message. Only one of the two may be set.
 	RawProperties wire.RawProperties
-	Body          []byte
+	// Body of any length; frames are cut as needed.
+	Body []byte
 }
 
 // Publish appends a message to the output (AMQP 0-9-1 section 1.8.3.7). With

@@ -11,7 +11,7 @@ import (
 
 // Consume describes a consumer for Channel.Consume.
 type Consume struct {
-	Queue     string
+	Queue     string // must exist; empty for the one declared last on the channel
 	Tag       string // name of the consumer in its channel; empty lets the broker choose
 	Prefetch  int    // deliveries that may be unacknowledged at a time, up to 65535; 0 means 128, Unlimited no bound
 	NoAck     bool   // messages count as acknowledged when they are sent
@@ -205,8 +205,8 @@ func (k *consumer) leave(ctx context.Context) {
 
 // Get describes a fetch for Channel.Get.
 type Get struct {
-	Queue string
-	NoAck bool // the message counts as acknowledged when it is sent
+	Queue string // must exist; empty for the one declared last on the channel
+	NoAck bool   // the message counts as acknowledged when it is sent
 }
 
 // Get fetches one message, nil when the queue has none. Consume is much faster

@@ -9,13 +9,13 @@ import (
 // Delivery is a message from a queue. It is the receiver's: its memory is not
 // reused. Ack, Nack and Reject may be called from any goroutine.
 type Delivery struct {
-	ConsumerTag  string // empty for Get
-	DeliveryTag  uint64
-	Redelivered  bool // delivered before and not acknowledged
-	Exchange     string
-	RoutingKey   string
-	MessageCount uint32 // Get only: messages left in the queue
-	Properties   RawProperties
+	ConsumerTag  string        // empty for Get
+	DeliveryTag  uint64        // number of the delivery in its channel, from 1
+	Redelivered  bool          // delivered before and not acknowledged
+	Exchange     string        // where it was published, empty for the default exchange
+	RoutingKey   string        // as it was published
+	MessageCount uint32        // Get only: messages left in the queue
+	Properties   RawProperties // read one by one, or all by Decode
 	Body         []byte
 
 	ch      *Channel

@@ -34,9 +34,10 @@ var (
 // UnroutableError is a mandatory message that the broker returned. It matches
 // ErrUnroutable.
 type UnroutableError struct {
-	Return *Return
+	Return *Return // the message, with the broker's code and text; the receiver's to keep
 }
 
+// Error names exchange and routing key and has the broker's text.
 func (e *UnroutableError) Error() string {
 	return "amqp: message to exchange \"" + e.Return.Exchange + "\" with key \"" + e.Return.RoutingKey + "\" came back: " + e.Return.Text
 }

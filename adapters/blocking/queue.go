@@ -52,20 +52,22 @@ type span struct{ from, to int }
 
 func (s span) of(bytes []byte) []byte { return bytes[s.from:s.to:s.to] }
 
-// What a batch may keep allocated between uses.
+// What a batch keeps allocated however little of it is used.
 const (
-	keepOps   = 4 << 10
-	keepBytes = 1 << 20
+	keepOps   = 256
+	keepBytes = 64 << 10
 )
 
+// reset empties the batch and keeps its memory, unless most of it was of no use
+// this time.
 func (b *batch) reset() {
-	b.ops, b.bytes = b.ops[:0], b.bytes[:0]
-	if cap(b.ops) > keepOps {
+	if cap(b.ops) > keepOps && len(b.ops) < cap(b.ops)/4 {
 		b.ops = nil
 	}
-	if cap(b.bytes) > keepBytes {
+	if cap(b.bytes) > keepBytes && len(b.bytes) < cap(b.bytes)/4 {
 		b.bytes = nil
 	}
+	b.ops, b.bytes = b.ops[:0], b.bytes[:0]
 }
 
 // size estimates the memory that the batch will take in the output.

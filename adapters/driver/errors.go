@@ -22,21 +22,23 @@ func (closedError) Is(target error) bool {
 
 // Attempt is one try to connect that failed.
 type Attempt struct {
-	Endpoint Endpoint
-	Address  string // what was dialled, empty when the name could not be looked up
-	Phase    Phase
-	Err      error
+	Endpoint Endpoint // as the parameters have it
+	Address  string   // what was dialled, empty when the name could not be looked up
+	Phase    Phase    // what it was at
+	Err      error    // *net.DNSError, *net.OpError, *core.Error, *core.TransportError, *core.NotAMQPError, …
 }
 
 // Phase is how far an attempt came.
 type Phase string
 
+// The phases of an attempt, in their order.
 const (
 	PhaseResolve   Phase = "looking up the name"
 	PhaseDial      Phase = "dialling"
 	PhaseHandshake Phase = "AMQP handshake"
 )
 
+// String is such as "rabbit1:5672 (10.0.0.1:5672): dialling: connection refused".
 func (a Attempt) String() string {
 	where := a.Endpoint.String()
 	if a.Address != "" && a.Address != where {
@@ -52,8 +54,8 @@ func (a Attempt) String() string {
 // of all attempts are reachable through errors.Is and errors.As, the context's
 // error too, if that ended the attempts.
 type DialError struct {
-	Attempts []Attempt
-	Cause    error // why there were no more attempts: the context's error or ErrClosed; nil when all were made
+	Attempts []Attempt // in the order they were made; the latest 100 of endless ones
+	Cause    error     // why there were no more attempts: the context's error or ErrClosed; nil when all were made
 }
 
 // Error lists every attempt.

@@ -15,9 +15,10 @@ import (
 // may hold a password.
 type URIError struct {
 	Part   string // such as "scheme", "port", "heartbeat"
-	Reason string
+	Reason string // what is wrong, and how to write it
 }
 
+// Error names the part and never quotes a user, password or host.
 func (e *URIError) Error() string { return "amqp: URI: " + e.Part + ": " + e.Reason }
 
 // ParseURI makes Params of

@@ -37,9 +37,14 @@ type watchdog struct {
 const watchdogScript = `
 trap '' HUP INT TERM
 cd / && read -r _
+groups=$(cat "$1/groups")
+alive() {
+	for group in $groups; do kill -0 "-$group" && return; done
+	return 1
+} 2>/dev/null
 for try in 1 2 3 4 5 6 7 8 9 10; do
-	for group in $(cat "$1/groups"); do kill -9 "-$group" 2>/dev/null; done
-	rm -rf "$1" && exit 0
+	for group in $groups; do kill -9 "-$group"; done 2>/dev/null
+	rm -rf "$1" && ! alive && exit 0
 	sleep 0.2
 done
 `
