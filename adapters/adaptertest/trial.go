@@ -117,8 +117,11 @@ func (p *probe) OnData(b []byte, now time.Time) {
 
 func (p *probe) OnWake(now time.Time) {
 	defer p.enter("OnWake", false)()
-	if p.wake != nil {
-		p.wake(now)
+	p.mu.Lock()
+	wake := p.wake
+	p.mu.Unlock()
+	if wake != nil {
+		wake(now)
 	}
 }
 
