@@ -16,33 +16,33 @@ import (
 // nothing, Done is closed and Err is a *DialError. ctx ends the attempts, and
 // nothing once the connection is open.
 //
-// The only errors are those of wrong parameters (*core.ConfigError); nothing
-// has been dialled then.
-func Open(ctx context.Context, l adapters.Loop, p Params, h core.ClientHandler) (*Conn, error) {
-	p, err := p.normalize()
-	if err != nil {
-		return nil, err
-	}
+// Wrong parameters are refused before anything is dialled: Done is closed and
+// Err is a *core.ConfigError.
+func Open(ctx context.Context, l adapters.Loop, p Params, h core.ClientHandler) *Conn {
 	if h == nil {
 		h = core.NopClient{}
 	}
+	p, err := p.normalize()
 	ctx, cancel := context.WithCancel(ctx)
 	d := &Conn{
 		loop: l, params: p, handler: h, cancel: cancel,
 		opened: make(chan struct{}), done: make(chan struct{}),
 	}
+	if err != nil {
+		cancel()
+		d.finish(err)
+		close(d.done)
+		return d
+	}
 	go d.connect(ctx)
-	return d, nil
+	return d
 }
 
 // Dial connects and waits until the connection is open: not on the loop, which
 // must be running. The error is a *core.ConfigError for wrong parameters, else a
 // *DialError with every attempt. When ctx ends first, what was begun is undone.
 func Dial(ctx context.Context, l adapters.Loop, p Params, h core.ClientHandler) (*Conn, error) {
-	d, err := Open(ctx, l, p, h)
-	if err != nil {
-		return nil, err
-	}
+	d := Open(ctx, l, p, h)
 	select {
 	case <-d.opened:
 	case <-d.done:

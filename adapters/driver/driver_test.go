@@ -151,10 +151,7 @@ func TestCallbacksWaitForTheConnection(t *testing.T) {
 			s.Serve(nil)
 		}
 	})
-	d, err := driver.Open(context.Background(), newLoop(t), params(t, addr), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	d := driver.Open(context.Background(), newLoop(t), params(t, addr), nil)
 	open := make(chan bool, 2)
 	d.AddCallbackThreadsafe(func(c *core.Conn) { open <- c.IsOpen() })
 	d.CallLater(0, func(c *core.Conn) { open <- c.IsOpen() })
@@ -299,10 +296,7 @@ func TestContextAndCloseEndTheAttemptsInEveryPhase(t *testing.T) {
 				t.Errorf("context: %v", err)
 			}
 			h := &events{}
-			d, err := driver.Open(context.Background(), newLoop(t), p, h)
-			if err != nil {
-				t.Fatal(err)
-			}
+			d := driver.Open(context.Background(), newLoop(t), p, h)
 			d.AddCallbackThreadsafe(func(*core.Conn) { t.Error("callback of a connection that never opened") })
 			d.Close()
 			<-d.Done()

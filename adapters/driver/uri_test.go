@@ -113,6 +113,11 @@ func TestWrongParamsAreRefusedBeforeAnythingIsDialled(t *testing.T) {
 		if !errors.As(err, &e) || e.Field != field {
 			t.Errorf("%s: %v", field, err)
 		}
+		d := driver.Open(context.Background(), stdnet.New(), p, nil)
+		<-d.Done()
+		if !errors.As(d.Err(), &e) {
+			t.Errorf("%s: Open ended with %v", field, d.Err())
+		}
 	}
 }
 

@@ -42,11 +42,9 @@ func run(ctx context.Context, url string) error {
 	params.Client.Heartbeat = heartbeat
 	loop := stdnet.New()
 	defer loop.Close()
-	w := &worker{}
-	w.conn, err = driver.Open(ctx, loop, params, w)
-	if err != nil {
-		return err
-	}
+	w := &worker{known: make(chan struct{})}
+	w.conn = driver.Open(ctx, loop, params, w)
+	close(w.known)
 	<-w.conn.Done()
 	if err := w.conn.Err(); err != nil {
 		return fmt.Errorf("%w\nThis example needs a RabbitMQ: start one, or name yours by -url", err)
@@ -59,8 +57,9 @@ func run(ctx context.Context, url string) error {
 // loop and return at once.
 type worker struct {
 	core.NopClient
-	conn *driver.Conn
-	ch   *core.Channel
+	conn  *driver.Conn
+	known chan struct{} // closed when conn is set: callbacks may run before Open returns
+	ch    *core.Channel
 }
 
 // OnOpen declares, publishes and consumes in one go: the broker gets it all in
@@ -97,6 +96,7 @@ func (w *worker) deliver(d *core.Delivery) {
 func (w *worker) process(d *core.Delivery) {
 	fmt.Printf("working on %q for %s\n", d.Body, work)
 	time.Sleep(work)
+	<-w.known
 	err := w.conn.AddCallbackThreadsafe(func(c *core.Conn) {
 		if !w.ch.IsOpen() {
 			fmt.Println("too late: the broker has requeued the message")
