@@ -47,8 +47,11 @@ type (
 	Error          = core.Error
 	TransportError = core.TransportError
 	DialError      = driver.DialError
+	URIError       = driver.URIError
+	NotAMQPError   = core.NotAMQPError
 	ConfigError    = core.ConfigError
 	EncodeError    = wire.EncodeError
+	DecodeError    = wire.DecodeError
 	Code           = wire.Code
 )
 
@@ -78,3 +81,7 @@ var (
 	AMQPlain  = core.AMQPlain
 	External  = core.External
 )
+
+// Off switches off a duration of Params whose zero means the default, such as
+// the heartbeat interval.
+const Off = core.Off

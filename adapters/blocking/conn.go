@@ -81,7 +81,7 @@ func WithName(name string) Option {
 //	amqp://user:password@host:port,host2/vhost?heartbeat=30
 //
 // It tries every address of every host once unless told otherwise, each within
-// 15 seconds, until ctx ends. The error is a *driver.URIError, a *ConfigError
+// 15 seconds, until ctx ends. The error is a *URIError, a *ConfigError
 // or a *DialError, which has every attempt.
 func Dial(ctx context.Context, uri string, opts ...Option) (*Conn, error) {
 	params, err := driver.ParseURI(uri)
@@ -278,7 +278,7 @@ func (c *Conn) rest(d *driver.Conn) {
 	}
 }
 
-// Channel opens a channel. Errors: ErrClosed, core.ErrNoChannel when all
+// Channel opens a channel. Errors: ErrClosed, ErrNoChannel when all
 // numbers are in use, the context's.
 func (c *Conn) Channel(ctx context.Context) (*Channel, error) {
 	ch := newChannel(c)

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/haypile/haypile/adapters/driver"
+	"github.com/haypile/haypile/core"
 )
 
 // Sentinels, compared with errors.Is.
@@ -12,6 +13,20 @@ var (
 	// ErrClosed: the connection or channel has ended. What ended it, if not we,
 	// is wrapped as well. It matches net.ErrClosed, too.
 	ErrClosed = driver.ErrClosed
+	// ErrHeartbeat: the connection ended because the broker was silent for longer
+	// than heartbeats allow.
+	ErrHeartbeat = core.ErrHeartbeat
+	// ErrHandshakeTimeout: the broker did not complete the handshake in time.
+	ErrHandshakeTimeout = core.ErrHandshakeTimeout
+	// ErrCloseTimeout: the broker did not answer our close in time.
+	ErrCloseTimeout = core.ErrCloseTimeout
+	// ErrBlockedTimeout: the broker kept the connection blocked for too long.
+	ErrBlockedTimeout = core.ErrBlockedTimeout
+	// ErrNoChannel: every channel number is taken.
+	ErrNoChannel = core.ErrNoChannel
+	// ErrFrameTooLarge: a request or the properties of a message do not fit a
+	// frame.
+	ErrFrameTooLarge = core.ErrFrameTooLarge
 	// ErrNacked: the broker did not take the message.
 	ErrNacked = errors.New("amqp: the broker refused the message")
 	// ErrUnroutable: no queue gets the message. The error is an

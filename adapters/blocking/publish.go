@@ -27,7 +27,7 @@ func (o *outcome) settle(err error) {
 //
 // nil does not mean that the broker has the message: PublishConfirm tells that.
 // Errors, none of which changes anything: ErrClosed, the context's, an
-// *EncodeError or core.ErrFrameTooLarge for what does not fit the protocol.
+// *EncodeError or ErrFrameTooLarge for what does not fit the protocol.
 func (ch *Channel) Publish(ctx context.Context, p *Publishing) error {
 	return ch.publish(ctx, p, nil)
 }
