@@ -99,14 +99,15 @@ func (ch *Channel) IsOpen() bool { return ch.usable() == nil }
 // Err is why the channel ended or is about to: nil while it is open and after
 // an orderly close by us.
 func (ch *Channel) Err() error {
-	if ch.cause == nil && ch.conn.state != StateOpen {
+	if ch.cause == nil && ch.state != channelClosed && ch.conn.state != StateOpen {
 		return ch.conn.cause
 	}
 	return ch.cause
 }
 
 // Close closes the channel (AMQP 0-9-1 section 1.5.2.5), code 0 standing for
-// 200. Requests made before are still answered; deliveries are dropped. OnClose
+// 200. Requests made before are still answered, publishes still confirmed or
+// returned; deliveries are dropped. OnClose
 // follows when the broker has answered or CloseTimeout has passed. Errors:
 // ErrClosed, also when a close is under way; a *wire.EncodeError when the text
 // is over 255 bytes.
@@ -130,7 +131,7 @@ func (ch *Channel) sendClose(code wire.Code, text string, about wire.MethodID) e
 		return err
 	}
 	ch.state = channelClosing
-	if ch.receiving() != nil && ch.incoming.method != wire.BasicGetOkID {
+	if m := ch.receiving(); m != nil && m.method == wire.BasicDeliverID {
 		ch.abandon()
 	}
 	ch.conn.awaitCloseOk(ch)
@@ -140,11 +141,11 @@ func (ch *Channel) sendClose(code wire.Code, text string, about wire.MethodID) e
 // fail closes the channel because of what the peer sent on it, where the
 // connection can live on.
 func (ch *Channel) fail(o *offence) error {
+	ch.cause = &Error{Code: o.code, Text: o.text, Channel: ch.number, Host: ch.conn.cfg.Host, err: o.err}
 	if ch.state != channelOpen {
 		ch.abandon()
 		return nil
 	}
-	ch.cause = &Error{Code: o.code, Text: o.text, Channel: ch.number, Host: ch.conn.cfg.Host, err: o.err}
 	about := wire.MethodID(0)
 	if m := ch.receiving(); m != nil {
 		about = m.method

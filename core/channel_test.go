@@ -124,8 +124,8 @@ func TestClosingAChannelLetsAQueuedDeclareFinish(t *testing.T) {
 	if err := ch.Close(0, ""); !errors.Is(err, core.ErrClosed) {
 		t.Errorf("second Close: %v", err)
 	}
-	b.method(1, &wire.BasicDeliver{ConsumerTag: "c", DeliveryTag: 1}, "dropped", &wire.QueueDeclareOk{}, &wire.BasicReturn{}, "dropped", &wire.ChannelFlow{}, &wire.BasicCancel{ConsumerTag: "c"}, &wire.ChannelCloseOk{})
-	b.told("declare ok", "qos failed: amqp: closed", "1 closed: <nil>")
+	b.method(1, &wire.BasicDeliver{ConsumerTag: "c", DeliveryTag: 1}, "dropped", &wire.QueueDeclareOk{}, &wire.BasicReturn{}, "back", &wire.ChannelFlow{}, &wire.BasicCancel{ConsumerTag: "c"}, &wire.ChannelCloseOk{})
+	b.told("declare ok", `1 return of 0: 0 "back" to ""`, "qos failed: amqp: closed", "1 closed: <nil>")
 	b.sent()
 }
 

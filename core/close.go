@@ -16,6 +16,7 @@ func (c *Conn) Close(code wire.Code, text string) error {
 		return c.sendClose(orSuccess(code), text, 0)
 	case c.state < StateOpen && !c.broken:
 		c.out.discard()
+		c.disarm(dlHandshake)
 		c.state = StateAborted
 		return nil
 	}

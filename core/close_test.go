@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/haypile/haypile/core"
 	"github.com/haypile/haypile/core/wire"
@@ -83,6 +84,22 @@ func TestCloseInTheHandshakeJustEnds(t *testing.T) {
 		b.told("closed: <nil>")
 		if !b.c.Finished() || b.c.Buffered() != 0 {
 			t.Error("not finished")
+		}
+	}
+}
+
+func TestCloseInTheHandshakeIsOrderlyWhateverComesNext(t *testing.T) {
+	for name, next := range map[string]func(c *core.Conn){
+		"a late tick":        func(c *core.Conn) { c.Tick(epoch.Add(time.Hour)) },
+		"the transport ends": func(c *core.Conn) { c.Lost(nil, epoch) },
+		"bytes":              func(c *core.Conn) { c.Feed([]byte("HTTP/1.1 400\r\n"), epoch) },
+	} {
+		b := newBench(t, core.ClientConfig{})
+		ok(t, b.c.Start(b.now))
+		ok(t, b.c.Close(0, ""))
+		next(b.c)
+		if b.told("closed: <nil>"); b.c.Err() != nil {
+			t.Errorf("%s: ended with %v", name, b.c.Err())
 		}
 	}
 }

@@ -91,6 +91,9 @@ func (w *confirms) match(r *Return) uint64 {
 	similar := -1
 	for i := range w.mandatory.len() {
 		m := w.mandatory.at(i)
+		if w.isEarly(m.seq) {
+			continue // settled, so it was not returned
+		}
 		if m.full == full {
 			return w.popTo(i)
 		}

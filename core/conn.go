@@ -144,7 +144,7 @@ func (c *Conn) Lost(err error, now time.Time) {
 		c.intact = true
 		return
 	}
-	if c.cause == nil {
+	if c.cause == nil && c.state != StateAborted {
 		c.cause = c.lostCause(err)
 	}
 	c.finish()
@@ -218,8 +218,8 @@ func (c *Conn) IsOpen() bool { return c.state == StateOpen }
 func (c *Conn) IsBlocked() bool { return c.blocked }
 
 // Err is why the connection ended or is about to: nil while it is open and
-// after an orderly close by us, else an *Error, a *TransportError or one of
-// the sentinels.
+// after an orderly close by us, else an *Error, a *TransportError or a
+// *NotAMQPError.
 func (c *Conn) Err() error { return c.cause }
 
 // ChannelMax is the highest channel number, as negotiated by connection.tune;

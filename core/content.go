@@ -54,25 +54,14 @@ func (c *Conn) header(channel uint16, payload []byte) {
 	}
 }
 
-// body acts on a piece of a body. whole tells that it is the entire frame.
-func (c *Conn) body(channel uint16, p []byte, whole bool) {
+// body acts on a piece of a body. last tells that the frame ends with it.
+func (c *Conn) body(channel uint16, p []byte, last bool) {
 	ch, m, err := c.receiver(channel, "content body")
 	if err == nil && m != nil {
-		err = ch.onBody(m, p, whole)
+		err = ch.onBody(m, p, last)
 	}
 	if err != nil {
 		c.violation(channel, 0, err)
-	}
-}
-
-// bodyFrameEnd acts on the end octet of a body frame that came in pieces.
-func (c *Conn) bodyFrameEnd(channel uint16) {
-	ch := c.channels.get(channel)
-	if ch == nil {
-		return
-	}
-	if m := ch.receiving(); m != nil && m.header && m.got == m.size {
-		ch.received(m, m.body)
 	}
 }
 
@@ -122,7 +111,7 @@ func (ch *Channel) onHeader(m *content, payload []byte) error {
 	return nil
 }
 
-func (ch *Channel) onBody(m *content, p []byte, whole bool) error {
+func (ch *Channel) onBody(m *content, p []byte, last bool) error {
 	if !m.header {
 		return offend(wire.UnexpectedFrame, "content body before the header of %s", m.method)
 	}
@@ -130,7 +119,7 @@ func (ch *Channel) onBody(m *content, p []byte, whole bool) error {
 		return offend(wire.FrameError, "more content body than the %d bytes announced", m.size)
 	}
 	m.got += uint64(len(p))
-	if whole && m.got == m.size && len(m.body) == 0 {
+	if last && m.got == m.size && len(m.body) == 0 {
 		ch.received(m, p)
 		return nil
 	}
@@ -138,7 +127,7 @@ func (ch *Channel) onBody(m *content, p []byte, whole bool) error {
 		m.body, ch.conn.in.spare = ch.conn.in.spare, nil
 	}
 	m.body = append(m.body, p...)
-	if whole && m.got == m.size {
+	if last && m.got == m.size {
 		ch.received(m, m.body)
 	}
 	return nil

@@ -27,7 +27,8 @@ func (c *Conn) channelMethod(number uint16, id wire.MethodID, args []byte) error
 }
 
 // onMethod acts on everything but closes. On a channel that we are closing,
-// only what settles earlier calls still counts: replies and confirms.
+// only what settles earlier calls still counts: replies, confirms and the
+// returns that say what a confirm means.
 func (ch *Channel) onMethod(id wire.MethodID, args []byte) error {
 	switch id {
 	case wire.BasicAckID:
@@ -38,7 +39,9 @@ func (ch *Channel) onMethod(id wire.MethodID, args []byte) error {
 		return ch.onGetOk(args)
 	case wire.BasicGetEmptyID:
 		return ch.onGetEmpty()
-	case wire.BasicDeliverID, wire.BasicReturnID, wire.BasicCancelID, wire.ChannelFlowID:
+	case wire.BasicReturnID:
+		return ch.onReturn(args)
+	case wire.BasicDeliverID, wire.BasicCancelID, wire.ChannelFlowID:
 		if ch.state == channelClosing {
 			return nil
 		}
@@ -54,8 +57,6 @@ func (ch *Channel) onEvent(id wire.MethodID, args []byte) error {
 	switch id {
 	case wire.BasicDeliverID:
 		return ch.onDeliver(args)
-	case wire.BasicReturnID:
-		return ch.onReturn(args)
 	case wire.BasicCancelID:
 		return ch.onBasicCancel(args)
 	default:

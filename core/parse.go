@@ -214,7 +214,7 @@ func (c *Conn) bodyChunk(p []byte) []byte {
 		c.misframed(f.ch, offend(wire.FrameError, "frame ends in 0x%02X, not in 0xCE", p[0]))
 		return nil
 	}
-	c.bodyFrameEnd(f.ch)
+	c.body(f.ch, nil, true)
 	return p[1:]
 }
 
