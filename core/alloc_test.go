@@ -35,6 +35,7 @@ func TestAllocationsInSteadyState(t *testing.T) {
 		"publish":                     {Exchange: "e", RoutingKey: "k", Body: make([]byte, 256)},
 		"publish with properties":     {Exchange: "e", RoutingKey: "k", Properties: props, Body: make([]byte, 256)},
 		"publish with raw properties": {Exchange: "e", RoutingKey: "k", RawProperties: raw, Body: make([]byte, 256)},
+		"publish as mandatory":        {Exchange: "e", RoutingKey: "k", RawProperties: raw, Mandatory: true, Body: make([]byte, 256)},
 		"publish of many frames":      {Exchange: "e", RoutingKey: "k", Body: make([]byte, 300_000)},
 	} {
 		steady(t, what, func() {

@@ -7,12 +7,15 @@ import (
 )
 
 // pending is a request on its way: the reply it waits for and whom to tell.
-// Replies come in the order of the requests, so each channel keeps a FIFO.
+// Replies come in the order of the requests, so each channel keeps a FIFO; see
+// find for the exception.
 type pending struct {
 	want     wire.MethodID
+	tag      string                   // of the consumer that consume-ok or cancel-ok must name; empty for any
 	done     func(wire.Method, error) // nil: nobody asked to be told
 	got      func(*Delivery, error)   // basic.get, which has two replies
-	consumer *consumer                // basic.consume that waits for its tag, basic.cancel
+	consumer *consumer                // of a basic.cancel
+	again    bool                     // noReply that was passed once
 	consumed func(tag string) *consumer
 }
 
@@ -78,7 +81,9 @@ func (ch *Channel) request(req wire.Method, p pending) error {
 	case *wire.ConfirmSelect:
 		ch.startConfirms()
 	case *wire.BasicCancel:
-		p.consumer = ch.consumers.get(m.ConsumerTag)
+		p.consumer, p.tag = ch.consumers.get(m.ConsumerTag), m.ConsumerTag
+	case *wire.BasicConsume:
+		p.tag = m.ConsumerTag
 	}
 	if silent {
 		p.want = noReply
@@ -118,23 +123,28 @@ func noWait(m wire.Method) bool {
 	return false
 }
 
-// onReply settles the head of the FIFO with the reply.
+// onReply settles the request that the reply answers.
 func (ch *Channel) onReply(id wire.MethodID, args []byte) error {
-	p, err := ch.popPending(id)
+	m := wire.NewMethod(id)
+	if err := ch.conn.in.plain().Method(args, m); err != nil {
+		return err
+	}
+	tag := ""
+	switch m := m.(type) {
+	case *wire.BasicConsumeOk:
+		tag = m.ConsumerTag
+	case *wire.BasicCancelOk:
+		tag = m.ConsumerTag
+	}
+	i, err := ch.find(id, tag)
 	if err != nil {
 		return err
 	}
-	m := wire.NewMethod(id)
-	if err := ch.conn.in.plain().Method(args, m); err != nil {
-		ch.pending.unpop(p)
-		return err
+	p := ch.take(i)
+	if p.consumed != nil {
+		ch.consumers.put(p.consumed(tag))
 	}
-	switch m := m.(type) {
-	case *wire.BasicConsumeOk:
-		if p.consumed != nil {
-			ch.consumers.put(p.consumed(m.ConsumerTag))
-		}
-	case *wire.BasicCancelOk:
+	if id == wire.BasicCancelOkID {
 		ch.consumers.remove(p.consumer)
 	}
 	if p.done != nil {
@@ -143,22 +153,46 @@ func (ch *Channel) onReply(id wire.MethodID, args []byte) error {
 	return nil
 }
 
-// popPending takes the request that the reply answers off the FIFO: its head,
-// after those that have no reply and are known now to have been accepted.
-func (ch *Channel) popPending(reply wire.MethodID) (pending, error) {
-	for ch.pending.len() > 0 {
-		head := ch.pending.at(0)
-		if head.want == noReply {
-			ch.consumers.remove(head.consumer)
-			ch.pending.pop()
-			continue
+// find looks up the request that a reply answers. It is the first that still
+// waits, but for consumers: RabbitMQ lets the queue send consume-ok and
+// cancel-ok, so that replies of the channel itself overtake them.
+func (ch *Channel) find(reply wire.MethodID, tag string) (int, error) {
+	for i := range ch.pending.len() {
+		p := ch.pending.at(i)
+		switch {
+		case p.want == reply && (p.tag == "" || p.tag == tag):
+			return i, nil
+		case p.want == noReply, p.want == wire.BasicConsumeOkID, p.want == wire.BasicCancelOkID:
+		default:
+			return 0, offend(wire.UnexpectedFrame, "%s instead of %s", reply, p.want)
 		}
-		if head.want != reply {
-			return pending{}, offend(wire.UnexpectedFrame, "%s instead of %s", reply, head.want)
-		}
-		return ch.pending.pop(), nil
 	}
-	return pending{}, offend(wire.UnexpectedFrame, "%s answers no request", reply)
+	return 0, offend(wire.UnexpectedFrame, "%s answers no request", reply)
+}
+
+// take removes the i-th request. Those before it that have no reply have been
+// passed.
+func (ch *Channel) take(i int) pending {
+	p := ch.pending.remove(i)
+	for i--; i >= 0; i-- {
+		if ch.pending.at(i).want == noReply {
+			ch.passed(ch.pending.remove(i))
+		}
+	}
+	return p
+}
+
+// passed is told that a reply came to a request behind a cancel without reply.
+// By then the queue has stopped delivering, but what it sent may still wait in
+// the broker's channel; it cannot any more when the same has happened to a
+// request that is sent from now on.
+func (ch *Channel) passed(p pending) {
+	if p.again {
+		ch.consumers.remove(p.consumer)
+		return
+	}
+	p.again = true
+	ch.pending.push(p)
 }
 
 // noReply as pending.want marks a request that is only waited past.

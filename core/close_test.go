@@ -192,6 +192,7 @@ func TestEverythingMayBeClosedInsideEveryCallback(t *testing.T) {
 
 func TestDriverSideInsideACallbackPanicsWithItsName(t *testing.T) {
 	for name, call := range map[string]func(b *bench){
+		"Start":      func(b *bench) { b.c.Start(b.now) },
 		"Feed":       func(b *bench) { b.c.Feed(nil, b.now) },
 		"Tick":       func(b *bench) { b.c.Tick(b.now) },
 		"Lost":       func(b *bench) { b.c.Lost(nil, b.now) },

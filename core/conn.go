@@ -81,17 +81,17 @@ func NewClient(cfg ClientConfig, h ClientHandler) (*Conn, error) {
 // Start sends the protocol header and arms the handshake deadline. A second
 // call returns ErrStarted and changes nothing.
 func (c *Conn) Start(now time.Time) error {
+	c.enter("Start")
+	defer c.leave()
+	c.intact = true // no callback runs
 	if c.state != StateIdle {
 		return ErrStarted
 	}
-	c.enter("Start")
-	defer c.leave()
 	c.setNow(now)
 	c.state = StateStarting
 	c.out.append(wire.ProtocolHeader)
 	c.arm(dlHandshake)
 	c.dl.lastRead, c.dl.lastWrite = now, now
-	c.intact = true
 	return nil
 }
 

@@ -149,13 +149,11 @@ func (ch *Channel) onDeliver(args []byte) error {
 	return nil
 }
 
-// onGetOk begins the reply to a Get, which must be the head of the FIFO.
+// onGetOk begins the reply to a Get, which is settled when the body is whole.
 func (ch *Channel) onGetOk(args []byte) error {
-	p, err := ch.popPending(wire.BasicGetOkID)
-	if err != nil {
+	if _, err := ch.find(wire.BasicGetOkID, ""); err != nil {
 		return err
 	}
-	ch.pending.unpop(p) // settled when the body is whole
 	in := ch.expect(wire.BasicGetOkID)
 	var m wire.BasicGetOk
 	if err := ch.conn.in.interning().Method(args, &m); err != nil {
@@ -169,10 +167,11 @@ func (ch *Channel) onGetOk(args []byte) error {
 }
 
 func (ch *Channel) onGetEmpty() error {
-	p, err := ch.popPending(wire.BasicGetOkID)
+	i, err := ch.find(wire.BasicGetOkID, "")
 	if err != nil {
 		return err
 	}
+	p := ch.take(i)
 	p.got(nil, nil)
 	return nil
 }
@@ -180,7 +179,8 @@ func (ch *Channel) onGetEmpty() error {
 // onDelivered hands over a whole message.
 func (ch *Channel) onDelivered(method wire.MethodID, m *content) {
 	if method == wire.BasicGetOkID {
-		p := ch.pending.pop()
+		i, _ := ch.find(wire.BasicGetOkID, "") // onGetOk found it, and no reply comes inside content
+		p := ch.take(i)
 		p.got(&m.delivery, nil)
 		return
 	}

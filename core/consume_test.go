@@ -2,7 +2,6 @@ package core_test
 
 import (
 	"errors"
-	"math"
 	"strings"
 	"testing"
 
@@ -60,8 +59,13 @@ func TestCanceledConsumerGetsWhatIsOnItsWay(t *testing.T) {
 		b.method(1, &wire.BasicDeliver{ConsumerTag: "c", DeliveryTag: 1}, "late")
 		b.told(`delivery 1 to c: "late"`)
 		if nowait {
+			// The broker's channel has seen the cancel, but may have deliveries
+			// of the queue still to pass on; not so after one more answer.
+			b.method(1, &wire.BasicQosOk{}, &wire.BasicDeliver{ConsumerTag: "c", DeliveryTag: 1}, "later")
+			ok(t, ch.Qos(&wire.BasicQos{}, nil))
+			b.received()
 			b.method(1, &wire.BasicQosOk{})
-			b.told("qos ok")
+			b.told("qos ok", `delivery 1 to c: "later"`)
 		} else {
 			b.method(1, &wire.BasicCancelOk{ConsumerTag: "c"}, &wire.BasicQosOk{})
 			b.told("cancel ok", "qos ok")
@@ -145,36 +149,6 @@ func TestSettlingIsSent(t *testing.T) {
 	b.sent("1 basic.ack 1 false", "1 basic.ack 0 true", "1 basic.nack 2 true false", "1 basic.nack 3 false true", "1 basic.reject 4 true")
 }
 
-func TestContentOfSeveralChannelsMayInterleave(t *testing.T) {
-	inEverySplit(t, func(t *testing.T, s split) {
-		b := opened(t, core.ClientConfig{})
-		b.split = s
-		props, err := (&wire.Properties{MessageID: "id"}).Encode()
-		ok(t, err)
-		var parts [3][3][]byte // channel, part
-		for i := range parts {
-			n := uint16(i + 1)
-			ch := b.channel()
-			ok(t, ch.Consume(&wire.BasicConsume{ConsumerTag: "c"}, func(d *core.Delivery) {
-				id, _ := d.Properties.MessageID()
-				b.note("%d: %s %s", d.Channel.Number(), id, d.Body)
-			}, nil))
-			b.received()
-			b.method(n, &wire.BasicConsumeOk{ConsumerTag: "c"})
-			parts[i][0] = frames(t, n, &wire.BasicDeliver{ConsumerTag: "c"})
-			parts[i][0] = wire.AppendHeaderFrame(parts[i][0], n, wire.ClassBasic, 6, props)
-			parts[i][1] = wire.AppendBodyFrame(nil, n, []byte("abc"))
-			parts[i][2] = wire.AppendBodyFrame(nil, n, []byte("def"))
-		}
-		for part := range 3 {
-			for i := range parts {
-				b.feed(parts[i][part])
-			}
-		}
-		b.told("1: id abcdef", "2: id abcdef", "3: id abcdef")
-	})
-}
-
 func TestCloneOutlivesTheCallback(t *testing.T) {
 	b := opened(t, core.ClientConfig{})
 	ch := b.channel()
@@ -198,37 +172,29 @@ func TestCloneOutlivesTheCallback(t *testing.T) {
 	}
 }
 
-func TestMessageAboveTheLimitClosesItsChannelAlone(t *testing.T) {
-	for _, size := range []uint64{101, 1 << 40, 1 << 63, math.MaxUint64} {
-		inEverySplit(t, func(t *testing.T, s split) {
-			b := opened(t, core.ClientConfig{MaxMessage: 100})
-			b.split = s
-			ch, other := b.channel(), b.channel()
-			b.consume(ch, "c")
-			p := frames(t, 1, &wire.BasicDeliver{ConsumerTag: "c"})
-			p = wire.AppendHeaderFrame(p, 1, wire.ClassBasic, size, nil)
-			for range 50 {
-				p = wire.AppendBodyFrame(p, 1, make([]byte, 100))
-			}
-			b.feed(p)
-			b.sent("1 channel.close 311")
-			b.method(1, &wire.ChannelCloseOk{})
-			if !errors.Is(ch.Err(), core.ErrMessageTooLarge) || !errors.Is(ch.Err(), wire.ContentTooLarge) || !other.IsOpen() {
-				t.Errorf("ended with %v; the other is open: %v", ch.Err(), other.IsOpen())
-			}
-		})
-	}
-}
-
-func TestEmptyBodyFramesCostNothing(t *testing.T) {
+// RabbitMQ's queues send consume-ok and cancel-ok, and the channel's own replies
+// overtake them.
+func TestRepliesMayOvertakeThoseAboutConsumers(t *testing.T) {
 	b := opened(t, core.ClientConfig{})
 	ch := b.channel()
-	b.consume(ch, "c")
-	p := frames(t, 1, &wire.BasicDeliver{ConsumerTag: "c"})
-	p = wire.AppendHeaderFrame(p, 1, wire.ClassBasic, 1, nil)
-	for range 1000 {
-		p = wire.AppendBodyFrame(p, 1, nil)
+	consume := func(tag string) {
+		t.Helper()
+		ok(t, ch.Consume(&wire.BasicConsume{ConsumerTag: tag}, b.deliver, func(r *wire.BasicConsumeOk, err error) { b.note("consume %q is %s, %v", tag, r.ConsumerTag, err) }))
 	}
-	b.feed(wire.AppendBodyFrame(p, 1, []byte("x")))
-	b.told(`delivery 0 to c: "x"`)
+	consume("a")
+	consume("")
+	ok(t, ch.Qos(&wire.BasicQos{}, reply[*wire.BasicQosOk](b, "qos")))
+	ok(t, ch.Cancel(&wire.BasicCancel{ConsumerTag: "a"}, reply[*wire.BasicCancelOk](b, "cancel")))
+	ok(t, ch.QueueDeclare(&wire.QueueDeclare{}, reply[*wire.QueueDeclareOk](b, "declare")))
+	ok(t, ch.Get(&wire.BasicGet{}, func(d *core.Delivery, err error) { b.note("got %q, %v", d.Body, err) }))
+	b.received()
+	b.method(1, &wire.BasicQosOk{}, &wire.BasicConsumeOk{ConsumerTag: "a"}, &wire.QueueDeclareOk{}, &wire.BasicConsumeOk{ConsumerTag: "amq.1"},
+		&wire.BasicGetOk{}, "body", &wire.BasicCancelOk{ConsumerTag: "a"}, &wire.BasicDeliver{ConsumerTag: "amq.1", DeliveryTag: 9}, "x")
+	b.told("qos ok", `consume "a" is a, <nil>`, "declare ok", `consume "" is amq.1, <nil>`, `got "body", <nil>`, "cancel ok", `delivery 9 to amq.1: "x"`)
+	// But they do not overtake others.
+	ok(t, ch.Qos(&wire.BasicQos{}, nil))
+	ok(t, ch.Consume(&wire.BasicConsume{ConsumerTag: "b"}, b.deliver, nil))
+	b.received()
+	b.method(1, &wire.BasicConsumeOk{ConsumerTag: "b"})
+	b.sent("0 connection.close 505")
 }

@@ -39,7 +39,8 @@
 //
 // Wire order is call order. Requests are pipelined: a channel can be opened, a
 // queue declared and bound, and messages published to it without waiting, and
-// all of it leaves in one write. Replies settle the requests in order.
+// all of it leaves in one write. Replies settle the requests in order, except that
+// RabbitMQ's consume-ok and cancel-ok may come behind later replies.
 //
 // # Telling failures
 //

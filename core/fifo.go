@@ -45,12 +45,12 @@ func (f *fifo[T]) pop() T {
 	return v
 }
 
-// unpop puts back what the last pop took.
-func (f *fifo[T]) unpop(v T) {
-	if f.n == len(f.ring) {
-		f.grow()
+// remove takes out the i-th element from the head.
+func (f *fifo[T]) remove(i int) T {
+	v := *f.at(i)
+	for ; i > 0; i-- {
+		*f.at(i) = *f.at(i - 1)
 	}
-	f.head = (f.head - 1) & (len(f.ring) - 1)
-	f.ring[f.head] = v
-	f.n++
+	f.pop()
+	return v
 }

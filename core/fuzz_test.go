@@ -1,6 +1,9 @@
 package core_test
 
 import (
+	"bytes"
+	"errors"
+	"strings"
 	"testing"
 
 	"github.com/haypile/haypile/core"
@@ -8,7 +11,8 @@ import (
 )
 
 // FuzzClientFeed plays a broker that sends anything. Whatever comes, the client
-// does not panic, ends once, and keeps its output within reason.
+// does not panic, ends once, keeps its output within reason, and does the same
+// however the bytes are cut.
 func FuzzClientFeed(f *testing.F) {
 	for _, o := range offences {
 		t := &testing.T{}
@@ -19,39 +23,52 @@ func FuzzClientFeed(f *testing.F) {
 	f.Add(true, uint64(3), frames(t, 1, &wire.BasicDeliver{ConsumerTag: "c"}, "body", &wire.BasicAck{DeliveryTag: 1}, &wire.BasicReturn{}, "back",
 		&wire.QueueDeclareOk{}, &wire.BasicGetOk{}, "got", &wire.ChannelFlow{}, &wire.BasicCancel{ConsumerTag: "c"}, &wire.ChannelClose{}))
 	f.Fuzz(func(t *testing.T, open bool, seed uint64, input []byte) {
-		b := newBench(t, core.ClientConfig{MaxMessage: 1 << 16})
-		b.split = randomly(seed)
-		if open {
-			b.handshake(wire.ConnectionTune{ChannelMax: 3, FrameMax: 8192})
-			ch := b.channel()
-			ok(t, ch.ConfirmSelect(&wire.ConfirmSelect{}, nil))
-			ok(t, ch.Consume(&wire.BasicConsume{ConsumerTag: "c"}, func(d *core.Delivery) {
-				d.Clone()
-				ch.Ack(d.DeliveryTag, false)
-			}, nil))
-			b.method(1, &wire.ConfirmSelectOk{}, &wire.BasicConsumeOk{ConsumerTag: "c"})
-			_, err := ch.Publish(&core.Publishing{Mandatory: true})
-			ok(t, err)
-			ok(t, ch.QueueDeclare(&wire.QueueDeclare{}, reply[*wire.QueueDeclareOk](b, "declare")))
-			ok(t, ch.Get(&wire.BasicGet{}, func(d *core.Delivery, err error) { b.note("got %v", err) }))
-		} else {
-			ok(t, b.c.Start(b.now))
+		pieces, b := answer(t, open, randomly(seed), input), answer(t, open, whole, input)
+		if !open || errors.Is(b.c.Err(), wire.FrameError) {
+			return // the cuts decide how much of a foreign answer is quoted, and which of two faults in a frame is found
 		}
-		b.in = nil
-		b.feed(input)
-		if len(b.in) > 4096+4*len(input) {
-			t.Errorf("%d bytes of input made %d of output", len(input), len(b.in))
-		}
-		b.at(minute)
-		b.c.Lost(nil, b.now)
-		closed := 0
-		for _, line := range b.log {
-			if len(line) > 8 && line[:8] == "closed: " {
-				closed++
-			}
-		}
-		if closed != 1 || !b.c.Finished() {
-			t.Errorf("told %v, finished %v", b.log, b.c.Finished())
+		compare(t, "callbacks told, of pieces", pieces.log, b.log)
+		if !bytes.Equal(pieces.in, b.in) {
+			t.Errorf("to pieces the client sends\n%x\nand to the whole\n%x", pieces.in, b.in)
 		}
 	})
+}
+
+// answer is a client that was fed the input and then lost its transport.
+func answer(t *testing.T, open bool, s split, input []byte) *bench {
+	b := newBench(t, core.ClientConfig{MaxMessage: 1 << 16})
+	b.split = s
+	if open {
+		b.handshake(wire.ConnectionTune{ChannelMax: 3, FrameMax: 8192})
+		ch := b.channel()
+		ok(t, ch.ConfirmSelect(&wire.ConfirmSelect{}, nil))
+		ok(t, ch.Consume(&wire.BasicConsume{ConsumerTag: "c"}, func(d *core.Delivery) {
+			b.deliver(d.Clone())
+			ch.Ack(d.DeliveryTag, false)
+		}, nil))
+		b.method(1, &wire.ConfirmSelectOk{}, &wire.BasicConsumeOk{ConsumerTag: "c"})
+		_, err := ch.Publish(&core.Publishing{Mandatory: true})
+		ok(t, err)
+		ok(t, ch.QueueDeclare(&wire.QueueDeclare{}, reply[*wire.QueueDeclareOk](b, "declare")))
+		ok(t, ch.Get(&wire.BasicGet{}, func(_ *core.Delivery, err error) { b.note("got %v", err) }))
+	} else {
+		ok(t, b.c.Start(b.now))
+	}
+	b.in = nil
+	b.feed(input)
+	if len(b.in) > 4096+4*len(input) {
+		t.Errorf("%d bytes of input made %d of output", len(input), len(b.in))
+	}
+	b.at(minute)
+	b.c.Lost(nil, b.now)
+	closed := 0
+	for _, line := range b.log {
+		if strings.HasPrefix(line, "closed: ") {
+			closed++
+		}
+	}
+	if closed != 1 || !b.c.Finished() {
+		t.Errorf("told %v, finished %v", b.log, b.c.Finished())
+	}
+	return b
 }

@@ -61,8 +61,8 @@ func (ch *Channel) Qos(req *wire.BasicQos, done func(*wire.BasicQosOk, error)) e
 }
 
 // Cancel ends a consumer (section 1.8.3.5). Deliveries that are on their way
-// still reach it until done runs; with NoWait, until the reply to a later
-// request comes.
+// still reach it until done runs; with NoWait its tag stays taken for as long as
+// some may come, until later requests have been answered.
 func (ch *Channel) Cancel(req *wire.BasicCancel, done func(*wire.BasicCancelOk, error)) error {
 	return Call(ch, req, done)
 }

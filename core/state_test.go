@@ -50,9 +50,6 @@ func TestFifoKeepsItsOrder(t *testing.T) {
 			}
 			want++
 		}
-		if f.len() > 0 && round%11 == 0 {
-			f.unpop(f.pop())
-		}
 	}
 	for f.len() > 0 {
 		if v := f.pop(); v != want {
@@ -62,5 +59,21 @@ func TestFifoKeepsItsOrder(t *testing.T) {
 	}
 	if len(f.ring) > fifoKeep {
 		t.Errorf("an empty fifo keeps a ring of %d", len(f.ring))
+	}
+}
+
+func TestFifoRemovesFromTheMiddle(t *testing.T) {
+	var f fifo[int]
+	for i := range 10 {
+		f.push(i)
+	}
+	f.pop()
+	if v := f.remove(4); v != 5 {
+		t.Errorf("removed %d", v)
+	}
+	for _, want := range []int{1, 2, 3, 4, 6, 7, 8, 9} {
+		if v := f.pop(); v != want {
+			t.Errorf("popped %d, want %d", v, want)
+		}
 	}
 }

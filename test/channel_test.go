@@ -309,3 +309,45 @@ func TestPipelinedCallsKeepTheirOrder(t *testing.T) {
 	loop.Close()
 	<-loop.Done()
 }
+
+// RabbitMQ answers what follows a consume or a cancel before those themselves
+// when it has it at hand.
+func TestRequestsBesideConsumersAreAnswered(t *testing.T) {
+	conn := dial(t, "")
+	ch := channel(t, conn)
+	ctx := testContext(t)
+	q := queue(t, ch)
+	var busy sync.WaitGroup
+	stop := make(chan struct{})
+	for range 4 {
+		busy.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				if _, err := ch.QueueDeclare(ctx, &blocking.QueueDeclare{Queue: q, Passive: true}); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	if err := ch.Publish(ctx, &blocking.Publishing{RoutingKey: q}); err != nil {
+		t.Fatal(err)
+	}
+	for range 300 {
+		for d, err := range ch.Consume(ctx, &blocking.Consume{Queue: q}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := d.Nack(true); err != nil {
+				t.Error(err)
+			}
+			break
+		}
+	}
+	close(stop)
+	busy.Wait()
+}
