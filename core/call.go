@@ -2,6 +2,7 @@ package core
 
 import (
 	"fmt"
+	"reflect"
 
 	"github.com/haypile/haypile/core/wire"
 )
@@ -41,7 +42,7 @@ func (p *pending) fail(err error) {
 // Methods that the Conn itself must follow have functions of their own
 // (Consume, Get, Close) and are refused with a *ConfigError.
 func Call[R wire.Method](ch *Channel, req wire.Request[R], done func(R, error)) error {
-	if err := callable(req.ID()); err != nil {
+	if err := callable(req); err != nil {
 		return err
 	}
 	p := pending{want: req.NewReply().ID()}
@@ -54,7 +55,11 @@ func Call[R wire.Method](ch *Channel, req wire.Request[R], done func(R, error)) 
 	return ch.request(req, p)
 }
 
-func callable(id wire.MethodID) error {
+func callable(req wire.Method) error {
+	if req == nil || reflect.ValueOf(req).IsNil() {
+		return &ConfigError{"request", "nil", "set"}
+	}
+	id := req.ID()
 	switch id {
 	case wire.BasicConsumeID, wire.ChannelOpenID, wire.ChannelCloseID:
 		return &ConfigError{"request", id, "made by the function of its own"}
@@ -155,19 +160,34 @@ func (ch *Channel) onReply(id wire.MethodID, args []byte) error {
 
 // find looks up the request that a reply answers. It is the first that still
 // waits, but for consumers: RabbitMQ lets the queue send consume-ok and
-// cancel-ok, so that replies of the channel itself overtake them.
+// cancel-ok, so that replies of the channel itself overtake them. A request that
+// has the reply's tag goes before one that leaves the tag to the broker.
 func (ch *Channel) find(reply wire.MethodID, tag string) (int, error) {
+	unnamed := -1
 	for i := range ch.pending.len() {
 		p := ch.pending.at(i)
-		switch {
-		case p.want == reply && (p.tag == "" || p.tag == tag):
+		if p.want == reply && p.tag == tag {
 			return i, nil
-		case p.want == noReply, p.want == wire.BasicConsumeOkID, p.want == wire.BasicCancelOkID:
-		default:
-			return 0, offend(wire.UnexpectedFrame, "%s instead of %s", reply, p.want)
+		}
+		if p.want == reply && p.tag == "" && unnamed < 0 {
+			unnamed = i
+		}
+		if !p.overtakable() {
+			if unnamed < 0 {
+				return 0, offend(wire.UnexpectedFrame, "%s instead of %s", reply, p.want)
+			}
+			break
 		}
 	}
-	return 0, offend(wire.UnexpectedFrame, "%s answers no request", reply)
+	if unnamed < 0 {
+		return 0, offend(wire.UnexpectedFrame, "%s answers no request", reply)
+	}
+	return unnamed, nil
+}
+
+// overtakable tells that replies to later requests may come first.
+func (p *pending) overtakable() bool {
+	return p.want == noReply || p.want == wire.BasicConsumeOkID || p.want == wire.BasicCancelOkID
 }
 
 // take removes the i-th request. Those before it that have no reply have been

@@ -111,6 +111,10 @@ func TestMisuseIsAnErrorAndChangesNothing(t *testing.T) {
 	raw, err := (&wire.Properties{AppID: "a"}).Encode()
 	ok(t, err)
 	for name, err := range map[string]error{
+		"nil request":                 ch.QueueDeclare(nil, nil),
+		"nil publishing":              func() error { _, err := ch.Publish(nil); return err }(),
+		"nil consumer":                ch.Consume(nil, b.deliver, nil),
+		"nil get":                     ch.Get(nil, func(*core.Delivery, error) {}),
 		"queue name too long":         ch.QueueDeclare(&wire.QueueDeclare{Queue: long}, nil),
 		"func in a table":             ch.QueueDeclare(&wire.QueueDeclare{Arguments: wire.Table{"f": func() {}}}, nil),
 		"cyclic table":                ch.QueueDeclare(&wire.QueueDeclare{Arguments: self}, nil),

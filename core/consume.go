@@ -57,8 +57,8 @@ func (cs *consumers) remove(k *consumer) {
 // Errors besides those of Call: a *ConfigError when the tag is in use on this
 // channel or on is nil.
 func (ch *Channel) Consume(req *wire.BasicConsume, on func(*Delivery), done func(*wire.BasicConsumeOk, error)) error {
-	if on == nil {
-		return &ConfigError{"on", "nil", "a function"}
+	if req == nil || on == nil {
+		return &ConfigError{"request or callback", "nil", "set"}
 	}
 	if req.ConsumerTag == "" && req.NoWait {
 		return &ConfigError{"ConsumerTag", "empty", "set with NoWait, which has no reply to tell it"}
@@ -89,8 +89,8 @@ func (ch *Channel) Consume(req *wire.BasicConsume, on func(*Delivery), done func
 // a delivery has its MessageCount set and is valid until done returns. Any
 // number of Gets may be on their way. done must not be nil. Errors as Call's.
 func (ch *Channel) Get(req *wire.BasicGet, done func(*Delivery, error)) error {
-	if done == nil {
-		return &ConfigError{"done", "nil", "a function"}
+	if req == nil || done == nil {
+		return &ConfigError{"request or callback", "nil", "set"}
 	}
 	return ch.request(req, pending{want: wire.BasicGetOkID, got: done})
 }

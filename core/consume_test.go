@@ -172,6 +172,19 @@ func TestCloneOutlivesTheCallback(t *testing.T) {
 	}
 }
 
+func TestServerNamedConsumerLeavesOthersTheirReply(t *testing.T) {
+	b := opened(t, core.ClientConfig{})
+	ch := b.channel()
+	for _, tag := range []string{"", "mine"} {
+		ok(t, ch.Consume(&wire.BasicConsume{ConsumerTag: tag}, func(d *core.Delivery) { b.note("%q got one of %s", tag, d.ConsumerTag) },
+			func(r *wire.BasicConsumeOk, err error) { b.note("%q is %s, %v", tag, r.ConsumerTag, err) }))
+	}
+	b.received()
+	b.method(1, &wire.BasicConsumeOk{ConsumerTag: "mine"}, &wire.BasicConsumeOk{ConsumerTag: "amq.1"},
+		&wire.BasicDeliver{ConsumerTag: "mine"}, "x", &wire.BasicDeliver{ConsumerTag: "amq.1"}, "y")
+	b.told(`"mine" is mine, <nil>`, `"" is amq.1, <nil>`, `"mine" got one of mine`, `"" got one of amq.1`)
+}
+
 // RabbitMQ's queues send consume-ok and cancel-ok, and the channel's own replies
 // overtake them.
 func TestRepliesMayOvertakeThoseAboutConsumers(t *testing.T) {

@@ -30,6 +30,9 @@ type Publishing struct {
 // ErrFrameTooLarge for properties over frame-max, *ConfigError.
 func (ch *Channel) Publish(p *Publishing) (seq uint64, err error) {
 	c := ch.conn
+	if p == nil {
+		return 0, &ConfigError{"publishing", "nil", "set"}
+	}
 	if err := ch.usable(); err != nil {
 		return 0, err
 	}

@@ -339,6 +339,29 @@ func TestSlowConsumerWithoutPrefetchStopsReadingAndLosesNothing(t *testing.T) {
 	}
 }
 
+func TestNilArgumentsAreRefused(t *testing.T) {
+	conn, ch := connect(t, deliveries(0, nil))
+	ctx := testContext(t)
+	_, declare := ch.QueueDeclare(ctx, nil)
+	_, get := ch.Get(ctx, nil)
+	consume := error(nil)
+	for _, err := range ch.Consume(ctx, nil) {
+		consume = err
+	}
+	for name, err := range map[string]error{
+		"declare": declare, "get": get, "consume": consume,
+		"publish": ch.Publish(ctx, nil), "confirm": ch.PublishConfirm(ctx, nil),
+	} {
+		var e *blocking.ConfigError
+		if !errors.As(err, &e) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := conn.Channel(ctx); err != nil {
+		t.Errorf("after all that: %v", err)
+	}
+}
+
 func TestWrongPrefetchIsRefused(t *testing.T) {
 	_, ch := connect(t, deliveries(0, nil))
 	for _, n := range []int{-2, 65536} {

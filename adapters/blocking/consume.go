@@ -29,6 +29,8 @@ const (
 	looseInbox = 1024
 )
 
+var errNoOptions = &ConfigError{Field: "options", Value: "nil", Want: "set, to name the queue"}
+
 // consumer is one running Consume.
 type consumer struct {
 	ch    *Channel
@@ -89,6 +91,9 @@ func (ch *Channel) Consume(ctx context.Context, opts *Consume) iter.Seq2[*Delive
 }
 
 func (opts *Consume) prefetch() (int, error) {
+	if opts == nil {
+		return 0, errNoOptions
+	}
 	switch n := opts.Prefetch; {
 	case opts.NoAck || n == Unlimited:
 		return 0, nil
@@ -212,6 +217,9 @@ type Get struct {
 // Get fetches one message, nil when the queue has none. Consume is much faster
 // for more than a few.
 func (ch *Channel) Get(ctx context.Context, opts *Get) (*Delivery, error) {
+	if opts == nil {
+		return nil, errNoOptions
+	}
 	var got *Delivery
 	req := &wire.BasicGet{Queue: opts.Queue, NoAck: opts.NoAck}
 	w := newWaiter[wire.Method]()

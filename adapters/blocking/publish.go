@@ -127,6 +127,9 @@ func (c *Conn) makeRoom() {
 
 // checkNames finds what core would refuse when nobody listens any more.
 func checkNames(p *Publishing) error {
+	if p == nil {
+		return &ConfigError{Field: "publishing", Value: "nil", Want: "set"}
+	}
 	for _, s := range [...]struct{ name, value string }{{"exchange", p.Exchange}, {"routing-key", p.RoutingKey}} {
 		if len(s.value) > 255 {
 			return &EncodeError{Method: wire.BasicPublishID, Path: s.name, Reason: fmt.Sprintf("%d bytes long, the limit is 255", len(s.value))}
