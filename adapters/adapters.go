@@ -68,7 +68,9 @@ type Transport interface {
 	// Wake makes the loop call OnWake soon. Any goroutine may call it. Calls
 	// coalesce: one OnWake, begun after the last of them, may answer many.
 	Wake()
-	// Close ends the transport after what was written has been sent.
+	// Close ends the transport after what was written has been sent, which takes
+	// as long as the peer takes to read it; Abort ends the wait. OnData is not
+	// called any more, OnWake may be.
 	Close()
 	// Abort ends the transport now and drops what has not been sent.
 	Abort()

@@ -33,7 +33,12 @@ func testCloseWithUnreadInput(t *trial) {
 		return // a pipe holds nothing that could stay unread
 	}
 	out := pattern(200_000)
-	p := t.attach(&probe{})
+	closed := false
+	p := t.attach(&probe{data: func([]byte) {
+		if closed {
+			t.Error("OnData after Close")
+		}
+	}})
 	p.run(func() { p.transport.SetReading(false) })
 	if _, err := p.peer.Write(pattern(100_000)); err != nil {
 		t.Fatal(err)
@@ -41,6 +46,7 @@ func testCloseWithUnreadInput(t *trial) {
 	p.run(func() {
 		p.transport.Write([][]byte{out})
 		p.transport.Close()
+		closed = true
 	})
 	if got := readAll(t, p.peer); !bytes.Equal(got, out) {
 		t.Errorf("the peer got %d of %d bytes, or others", len(got), len(out))
@@ -87,6 +93,20 @@ func testPeerClose(t *trial) {
 	}
 }
 
+// testHalfClose: AMQP has no half-open connections.
+func testHalfClose(t *trial) {
+	p := t.attach(&probe{})
+	half, ok := p.peer.(interface{ CloseWrite() error })
+	if !ok {
+		return // only sockets have two sides
+	}
+	half.CloseWrite()
+	if err := p.awaitEnd(); err != nil {
+		t.Errorf("OnClose got %v", err)
+	}
+	readAll(t, p.peer) // ends
+}
+
 func testLastWords(t *trial) {
 	const size = 1 << 20
 	n := 0
@@ -108,6 +128,26 @@ func testPeerReset(t *trial) {
 	}
 	tcp.SetLinger(0)
 	tcp.Close()
+	if err := p.awaitEnd(); err == nil {
+		t.Error("OnClose got no error")
+	}
+}
+
+// testFailedOutput: a transport that does not read learns of a dead peer from
+// its output.
+func testFailedOutput(t *trial) {
+	p := &probe{}
+	p.wake = func(now time.Time) {
+		p.transport.Write([][]byte{[]byte("anybody there?")})
+		p.transport.SetWakeup(now.Add(time.Millisecond))
+	}
+	p.open = func() { p.transport.SetReading(false) }
+	t.attach(p)
+	if tcp, ok := p.peer.(*net.TCPConn); ok {
+		tcp.SetLinger(0)
+	}
+	p.peer.Close()
+	p.transport.Wake()
 	if err := p.awaitEnd(); err == nil {
 		t.Error("OnClose got no error")
 	}

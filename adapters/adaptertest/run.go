@@ -2,8 +2,6 @@ package adaptertest
 
 import (
 	"net"
-	"runtime"
-	"strings"
 	"testing"
 	"time"
 
@@ -37,12 +35,14 @@ type kit struct {
 
 // Run tries the loops that newLoop makes, one for each subtest, on TCP and UNIX
 // sockets. Each is closed at the end of its subtest, which fails if a goroutine
-// of it is left. newLoop returns a loop that runs.
+// or a file descriptor of it is left; so do not run it beside parallel tests.
+// newLoop returns a loop that runs.
 func Run(t *testing.T, newLoop func(t *testing.T) adapters.Loop, opts ...Option) {
 	k := &kit{newLoop: newLoop, networks: []network{{"tcp", tcpPair}, {"unix", unixPair}}}
 	for _, opt := range opts {
 		opt(k)
 	}
+	warmUp(t)
 	for _, n := range k.networks {
 		for _, test := range tests {
 			t.Run(n.name+"/"+test.name, func(t *testing.T) {
@@ -54,29 +54,18 @@ func Run(t *testing.T, newLoop func(t *testing.T) adapters.Loop, opts ...Option)
 
 // start makes a loop that is closed and checked when the test ends.
 func (k *kit) start(t *testing.T) adapters.Loop {
-	before := runtime.NumGoroutine()
+	before := inUse()
 	loop := k.newLoop(t)
 	t.Cleanup(func() {
 		loop.Close()
 		select {
 		case <-loop.Done():
+			before.checkFreed(t)
 		case <-time.After(bound):
-			t.Errorf("the loop is not done after Close:\n%s", stacks())
-			return
-		}
-		for deadline := time.Now().Add(bound); runtime.NumGoroutine() > before; time.Sleep(time.Millisecond) {
-			if time.Now().After(deadline) {
-				t.Errorf("%d goroutines, %d before the test:\n%s", runtime.NumGoroutine(), before, stacks())
-				return
-			}
+			t.Errorf("the loop is not done after Close:\n%s", indent(stacks()))
 		}
 	})
 	return loop
-}
-
-func stacks() string {
-	buf := make([]byte, 1<<20)
-	return string(buf[:runtime.Stack(buf, true)])
 }
 
 // tests are the contract, in the order of its text.
@@ -85,9 +74,10 @@ var tests = []struct {
 	run  func(t *trial)
 }{
 	{"OnOpen comes first and OnClose once and last", testLifetime},
+	{"calls never run beside one another", testSerial},
 	{"bytes arrive whole and in order both ways under back-pressure", testBytes},
 	{"Write copies what it is given", testWriteCopies},
-	{"Buffered falls and OnWake comes at LowWater", testLowWater},
+	{"Buffered falls and OnWake comes each time at LowWater", testLowWater},
 	{"a peer that does not read holds up nothing but output", testStalledPeer},
 	{"SetReading stops and resumes OnData", testSetReading},
 	{"Wake is never lost and never runs on the caller's stack", testWakeStorm},
@@ -98,8 +88,10 @@ var tests = []struct {
 	{"Abort drops at once", testAbort},
 	{"Abort frees a transport whose peer does not read", testAbortStalled},
 	{"the peer's end is a clean end", testPeerClose},
+	{"the end of the peer's side is the end", testHalfClose},
 	{"the peer's last words are delivered", testLastWords},
 	{"a reset is an error", testPeerReset},
+	{"output that fails ends a transport that is not reading", testFailedOutput},
 	{"Close, Abort and Write inside every call are allowed", testEndInsideCalls},
 	{"a panic ends its transport alone", testPanic},
 	{"Attach after Close is refused and closes the connection", testAttachAfterClose},
@@ -108,6 +100,3 @@ var tests = []struct {
 	{"Close of the loop aborts every transport", testLoopClose},
 	{"a thousand transports at once", testThousand},
 }
-
-// indent makes a text stand out in a failure.
-func indent(s string) string { return "\t" + strings.ReplaceAll(s, "\n", "\n\t") }

@@ -5,8 +5,6 @@ import (
 	"os"
 	"os/exec"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,9 +12,11 @@ import (
 	"github.com/haypile/haypile/adapters/stdnet"
 )
 
-// faulty is a loop that breaks one promise, and the subtest that must find it.
+// faulty is a loop that breaks one promise, the subtest that must find it, and
+// what that must say.
 type faulty struct {
 	subtest   string
+	says      string
 	handler   func(h adapters.Handler) adapters.Handler
 	transport func(t adapters.Transport, h adapters.Handler) adapters.Transport
 	attach    func(l adapters.Loop, conn net.Conn, h adapters.Handler) error
@@ -25,42 +25,88 @@ type faulty struct {
 var faults = map[string]faulty{
 	"loses some wakes": {
 		subtest:   "Wake_is_never_lost",
+		says:      "OnWake after the last Wake",
 		transport: func(t adapters.Transport, _ adapters.Handler) adapters.Transport { return &losesWakes{Transport: t} },
 	},
 	"wakes on the caller's stack": {
 		subtest:   "Wake_is_never_lost",
+		says:      "OnWake on the stack of a caller of Wake",
 		transport: func(t adapters.Transport, h adapters.Handler) adapters.Transport { return &wakesInPlace{t, h} },
 	},
 	"tells the end twice": {
 		subtest: "OnOpen_comes_first",
+		says:    "OnClose after OnClose",
 		handler: func(h adapters.Handler) adapters.Handler { return &endsTwice{h} },
 	},
 	"keeps what Write lends": {
 		subtest:   "Write_copies",
+		says:      "or others than were written",
 		transport: func(t adapters.Transport, _ adapters.Handler) adapters.Transport { return &keepsLent{Transport: t} },
 	},
 	"is early": {
 		subtest:   "SetWakeup_is_never_early",
+		says:      "early",
 		transport: func(t adapters.Transport, _ adapters.Handler) adapters.Transport { return early{t} },
 	},
 	"drops output on Close": {
 		subtest:   "Close_sends_everything_first",
+		says:      "the peer got 0 of",
 		transport: func(t adapters.Transport, _ adapters.Handler) adapters.Transport { return drops{t} },
 	},
 	"swaps bytes": {
 		subtest: "bytes_arrive",
+		says:    "lost, doubled or swapped",
 		handler: func(h adapters.Handler) adapters.Handler { return &swaps{h} },
 	},
 	"swallows panics": {
 		subtest: "a_panic",
+		says:    "no OnClose",
 		handler: func(h adapters.Handler) adapters.Handler { return &swallows{h} },
 	},
 	"goes on reading": {
 		subtest:   "SetReading",
+		says:      "came while reading was off",
 		transport: func(t adapters.Transport, _ adapters.Handler) adapters.Transport { return reads{t} },
+	},
+	"runs calls beside one another": {
+		subtest:   "calls_never_run",
+		says:      "runs inside or beside another call",
+		transport: func(t adapters.Transport, h adapters.Handler) adapters.Transport { return &wakesBeside{t, h} },
+	},
+	"tells the end inside Close": {
+		subtest:   "Close,_Abort",
+		says:      "OnClose runs inside or beside another call",
+		transport: func(t adapters.Transport, h adapters.Handler) adapters.Transport { return &nests{Transport: t, h: h} },
+	},
+	"tells old times": {
+		subtest: "calls_never_run",
+		says:    "OnWake is told",
+		handler: func(h adapters.Handler) adapters.Handler { return &wakesInThePast{h} },
+	},
+	"forgets LowWater": {
+		subtest: "Buffered_falls",
+		says:    "OnWake at LowWater",
+		handler: func(h adapters.Handler) adapters.Handler { return &onlyWakes{Handler: h} },
+		transport: func(t adapters.Transport, h adapters.Handler) adapters.Transport {
+			return &asksForWakes{t, h.(*onlyWakes)}
+		},
+	},
+	"ignores the end of the peer's side": {
+		subtest: "the_end_of_the_peer's_side",
+		says:    "no OnClose",
+		handler: func(h adapters.Handler) adapters.Handler { return &neverEnds{h} },
+	},
+	"leaves goroutines": {
+		subtest: "the_peer's_end",
+		says:    "goroutines, ",
+		attach: func(l adapters.Loop, conn net.Conn, h adapters.Handler) error {
+			go func() { select {} }()
+			return l.Attach(conn, h)
+		},
 	},
 	"attaches after Close": {
 		subtest: "Attach_after_Close",
+		says:    "Attach returned <nil>",
 		attach: func(l adapters.Loop, conn net.Conn, h adapters.Handler) error {
 			if err := l.Attach(conn, h); err != nil {
 				go h.OnClose(err, time.Now())
@@ -86,112 +132,14 @@ func TestFaultyLoop(t *testing.T) {
 func TestKitFindsFaults(t *testing.T) {
 	for name, f := range faults {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // each waits for what never comes
 			cmd := exec.Command(os.Args[0], "-test.run", "^TestFaultyLoop$/^tcp$/"+f.subtest, "-test.v")
 			cmd.Env = append(os.Environ(), faultVariable+"="+name)
 			out, err := cmd.CombinedOutput()
-			if err == nil || !strings.Contains(string(out), "--- FAIL: TestFaultyLoop/tcp/"+f.subtest) {
-				t.Errorf("a loop that %s passes: %v\n%s", name, err, out)
+			failure := "--- FAIL: TestFaultyLoop/tcp/" + f.subtest
+			if err == nil || !strings.Contains(string(out), failure) || !strings.Contains(string(out), f.says) {
+				t.Errorf("a loop that %s is not found: %v\n%s", name, err, out)
 			}
 		})
 	}
 }
-
-// loop is a good loop with a fault put in.
-type loop struct {
-	adapters.Loop
-	fault faulty
-}
-
-func (l *loop) Attach(conn net.Conn, h adapters.Handler) error {
-	if l.fault.handler != nil {
-		h = l.fault.handler(h)
-	}
-	if l.fault.transport != nil {
-		h = &wraps{h, l.fault}
-	}
-	if l.fault.attach != nil {
-		return l.fault.attach(l.Loop, conn, h)
-	}
-	return l.Loop.Attach(conn, h)
-}
-
-// wraps hands a faulty transport to the handler.
-type wraps struct {
-	adapters.Handler
-	fault faulty
-}
-
-func (w *wraps) OnOpen(t adapters.Transport, now time.Time) {
-	w.Handler.OnOpen(w.fault.transport(t, w.Handler), now)
-}
-
-type losesWakes struct {
-	adapters.Transport
-	n atomic.Int64
-}
-
-func (t *losesWakes) Wake() {
-	if n := t.n.Add(1); n < 1000 {
-		t.Transport.Wake()
-	}
-}
-
-type wakesInPlace struct {
-	adapters.Transport
-	h adapters.Handler
-}
-
-func (t *wakesInPlace) Wake() { t.h.OnWake(time.Now()) }
-
-type endsTwice struct{ adapters.Handler }
-
-func (h *endsTwice) OnClose(err error, now time.Time) {
-	h.Handler.OnClose(err, now)
-	h.Handler.OnClose(err, now)
-}
-
-type keepsLent struct {
-	adapters.Transport
-	once sync.Once
-	kept [][]byte
-}
-
-func (t *keepsLent) Write(segs [][]byte) { t.kept = append(t.kept, segs...) }
-
-func (t *keepsLent) Close() {
-	t.once.Do(func() { t.Transport.Write(t.kept) })
-	t.Transport.Close()
-}
-
-type early struct{ adapters.Transport }
-
-func (t early) SetWakeup(at time.Time) {
-	if !at.IsZero() {
-		at = at.Add(-15 * time.Millisecond)
-	}
-	t.Transport.SetWakeup(at)
-}
-
-type drops struct{ adapters.Transport }
-
-func (t drops) Close() { t.Abort() }
-
-type swaps struct{ adapters.Handler }
-
-func (h *swaps) OnData(p []byte, now time.Time) {
-	if len(p) > 1 {
-		p[0], p[1] = p[1], p[0]
-	}
-	h.Handler.OnData(p, now)
-}
-
-type swallows struct{ adapters.Handler }
-
-func (h *swallows) OnWake(now time.Time) {
-	defer func() { recover() }()
-	h.Handler.OnWake(now)
-}
-
-type reads struct{ adapters.Transport }
-
-func (reads) SetReading(bool) {}

@@ -33,8 +33,10 @@ type probe struct {
 	close func(err error)
 
 	inside atomic.Int32 // calls that run now
+	faults atomic.Int32 // reported so far
 	mu     sync.Mutex
 	calls  int
+	last   time.Time // of the last call
 	closed bool
 	opened chan struct{}
 	ended  chan error // gets OnClose's error
@@ -79,25 +81,37 @@ func (p *probe) awaitEnd() error {
 	}
 }
 
-// enter checks what holds for every call.
-func (p *probe) enter(name string, first bool) func() {
+// report fails the test. A loop that breaks a rule breaks it often: a few reports
+// will do.
+func (p *probe) report(format string, args ...any) {
+	if p.faults.Add(1) <= 5 {
+		p.t.Errorf(format, args...)
+	}
+}
+
+// enter checks what holds for every call. The func it returns ends the call.
+func (p *probe) enter(name string, first bool, now time.Time) func() {
 	if p.inside.Add(1) != 1 {
-		p.t.Errorf("%s runs inside or beside another call", name)
+		p.report("%s runs inside or beside another call", name)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
-		p.t.Errorf("%s after OnClose", name)
+		p.report("%s after OnClose", name)
 	}
 	if first != (p.calls == 0) {
-		p.t.Errorf("%s is call number %d", name, p.calls+1)
+		p.report("%s is call number %d", name, p.calls+1)
 	}
+	if now.Before(p.last) || now.After(time.Now()) {
+		p.report("%s is told %v, the call before it was told %v", name, now, p.last)
+	}
+	p.last = now
 	p.calls++
 	return func() { p.inside.Add(-1) }
 }
 
 func (p *probe) OnOpen(t adapters.Transport, now time.Time) {
-	defer p.enter("OnOpen", true)()
+	defer p.enter("OnOpen", true, now)()
 	p.transport = t
 	defer close(p.opened)
 	if p.open != nil {
@@ -106,9 +120,9 @@ func (p *probe) OnOpen(t adapters.Transport, now time.Time) {
 }
 
 func (p *probe) OnData(b []byte, now time.Time) {
-	defer p.enter("OnData", false)()
+	defer p.enter("OnData", false, now)()
 	if len(b) == 0 {
-		p.t.Error("OnData without bytes")
+		p.report("OnData without bytes")
 	}
 	if p.data != nil {
 		p.data(b)
@@ -116,7 +130,7 @@ func (p *probe) OnData(b []byte, now time.Time) {
 }
 
 func (p *probe) OnWake(now time.Time) {
-	defer p.enter("OnWake", false)()
+	defer p.enter("OnWake", false, now)()
 	p.mu.Lock()
 	wake := p.wake
 	p.mu.Unlock()
@@ -126,7 +140,7 @@ func (p *probe) OnWake(now time.Time) {
 }
 
 func (p *probe) OnClose(err error, now time.Time) {
-	defer p.enter("OnClose", false)()
+	defer p.enter("OnClose", false, now)()
 	p.mu.Lock()
 	p.closed = true
 	p.mu.Unlock()

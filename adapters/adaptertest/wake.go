@@ -22,14 +22,15 @@ func testWakeStorm(t *trial) {
 	var queued, seen atomic.Int64
 	var inCall sync.Map // goroutines that are inside Wake
 	all := make(chan struct{})
-	p := &probe{wake: func(time.Time) {
+	p := &probe{}
+	p.wake = func(time.Time) {
 		if _, yes := inCall.Load(goroutine()); yes {
-			t.Error("OnWake on the stack of a caller of Wake")
+			p.report("OnWake on the stack of a caller of Wake")
 		}
 		if n := queued.Load(); seen.Swap(n) != n && n == callers*each {
 			close(all)
 		}
-	}}
+	}
 	t.attach(p)
 	var wg sync.WaitGroup
 	for range callers {
@@ -45,6 +46,47 @@ func testWakeStorm(t *trial) {
 	}
 	wg.Wait()
 	t.await("OnWake after the last Wake", all)
+}
+
+// testSerial has input, Wake and the timer ask for calls at once; the probe
+// finds those that overlap.
+func testSerial(t *trial) {
+	const pieces = 2000
+	linger := func() {
+		for range 3 {
+			runtime.Gosched() // in the middle of a call: let another one begin
+		}
+	}
+	n := 0
+	whole := make(chan struct{})
+	p := &probe{}
+	p.data = func(b []byte) {
+		linger()
+		if n += len(b); n == pieces {
+			close(whole)
+		}
+	}
+	p.wake = func(time.Time) {
+		linger()
+		p.transport.SetWakeup(time.Now())
+	}
+	t.attach(p)
+	var wg sync.WaitGroup
+	for range 2 {
+		wg.Go(func() {
+			for range pieces {
+				p.transport.Wake()
+				runtime.Gosched()
+			}
+		})
+	}
+	wg.Go(func() {
+		for range pieces {
+			p.peer.Write([]byte("x"))
+		}
+	})
+	wg.Wait()
+	t.await("all input", whole)
 }
 
 func testWakeEdges(t *trial) {

@@ -19,11 +19,14 @@ const (
 	callWake
 )
 
-// call runs the handler in its turn, and has what it wrote sent.
+// call runs the handler in its turn, and sends what it wrote. The reader calls
+// it: it writes what the kernel takes at once, since a goroutine that first has
+// to be scheduled would make a round trip nearly twice as long, and leaves the rest
+// to one.
 func (t *transport) call(which handlerCall, p []byte) {
 	t.takeTurn(which, p)
-	if t.startFlush() {
-		t.spawn((*transport).flush)
+	if t.startFlush() && !t.flushSoon() {
+		t.spawn((*transport).flushRest)
 	}
 }
 
@@ -38,7 +41,8 @@ func (t *transport) takeTurn(which handlerCall, p []byte) {
 	defer func() {
 		if v := recover(); v != nil {
 			t.silent = true
-			t.abort(&adapters.PanicError{Value: v, Stack: debug.Stack()})
+			t.panicked = &adapters.PanicError{Value: v, Stack: debug.Stack()}
+			t.Abort()
 		}
 	}()
 	switch now := time.Now(); which {
@@ -57,6 +61,9 @@ func (t *transport) finish(cause error) {
 	t.turn.Lock()
 	defer t.turn.Unlock()
 	t.silent = true
+	if t.panicked != nil {
+		cause = t.panicked
+	}
 	defer func() {
 		if v := recover(); v != nil { // there is nobody left to tell but the process
 			fmt.Fprintf(os.Stderr, "amqp: OnClose panicked: %v\n%s", v, debug.Stack())
@@ -78,7 +85,7 @@ func (t *transport) serve() {
 	runtime.Gosched()
 	t.takeTurn(callWake, nil)
 	if t.startFlush() {
-		t.flush()
+		t.flushRest()
 	}
 }
 
@@ -87,6 +94,11 @@ func (t *transport) serve() {
 func (t *transport) spawn(f func(*transport)) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.start(f)
+}
+
+// start is spawn, under mu.
+func (t *transport) start(f func(*transport)) {
 	if t.phase == phaseGone {
 		return
 	}
@@ -101,17 +113,19 @@ func (t *transport) spawn(f func(*transport)) {
 func (t *transport) SetWakeup(at time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.wakeAt = at
-	switch {
-	case t.phase >= phaseAborted:
-	case at.IsZero():
-		if t.timer != nil {
-			t.timer.Stop()
-		}
-	case t.timer == nil:
-		t.timer = time.AfterFunc(time.Until(at), t.fire)
-	default:
-		t.timer.Reset(time.Until(at))
+	t.wakeAt = time.Time{}
+	if t.timer != nil {
+		t.timer.Stop()
+	}
+	if at.IsZero() || t.phase >= phaseAborted {
+		return
+	}
+	wait := time.Until(at)
+	t.wakeAt = time.Now().Add(wait) // monotonic, which at need not be
+	if t.timer == nil {
+		t.timer = time.AfterFunc(wait, t.fire)
+	} else {
+		t.timer.Reset(wait)
 	}
 }
 

@@ -7,9 +7,11 @@
 //	conn, err := driver.Dial(ctx, loop, params, handler)
 //
 // There is no loop goroutine. The goroutine that reads a connection runs its
-// handler in place; Wake and the timer run it on a goroutine of their own, one
-// at a time. Output is gathered while a write is under way and goes out as one
-// by the next, so that many small writes cost few system calls.
+// handler in place and writes the answer, as far as the kernel takes it at once;
+// Wake and the timer run the handler on a goroutine of their own, one call at a
+// time. Output is gathered while a write is under way and goes out as one by the
+// next, so that many small writes cost few system calls. A peer that does not
+// read holds up the goroutine that writes, and nothing else.
 //
 // After Close has sent everything, the connection is shut down for writing and
 // read, without delivering, until the peer closes too, for a second at most: a

@@ -1,7 +1,9 @@
 package stdnet
 
 import (
+	"math"
 	"sync"
+	"time"
 
 	"github.com/haypile/haypile/adapters"
 )
@@ -10,7 +12,9 @@ import (
 // filled while the other is being written. It is guarded by transport.mu.
 type output struct {
 	filling  *[]byte // nil when empty
-	buffered int     // with what is being written
+	writing  *[]byte // lent to the goroutine that flushes
+	rest     []byte  // of writing
+	buffered int     // in both
 	flushing bool    // a goroutine is writing
 	dropped  bool    // nothing is sent any more
 }
@@ -26,7 +30,7 @@ const (
 )
 
 func release(b *[]byte) {
-	if cap(*b) > keepSize {
+	if b == nil || cap(*b) > keepSize {
 		return
 	}
 	*b = (*b)[:0]
@@ -60,67 +64,101 @@ func (t *transport) Buffered() int {
 	return t.out.buffered
 }
 
-// drop forgets what has not been sent.
+// drop forgets what has not been sent. What is lent stays with the borrower.
 func (o *output) drop() {
-	o.filling, o.buffered, o.dropped = nil, 0, true
+	o.filling, o.rest, o.buffered, o.dropped = nil, nil, 0, true
 }
 
-// startFlush tells, once, that flush must be called.
+// startFlush tells, once, that flush must be called: there is output, or the
+// end of it to be told to the peer.
 func (t *transport) startFlush() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	o := &t.out
-	if o.filling == nil || o.flushing || o.dropped {
+	if o.flushing || o.dropped || o.filling == nil && t.phase != phaseClosing {
 		return false
 	}
 	o.flushing = true
 	return true
 }
 
-// flush writes until nothing is left. Only one goroutine is in it at a time,
-// and it may block for as long as the peer does not read.
-func (t *transport) flush() {
-	for {
-		b := t.nextBuffer()
-		if b == nil {
-			return
+// flush writes until nothing is left. One goroutine at a time is in it, and it
+// holds no lock while it writes, which may take for as long as the peer does
+// not read. False: write would block or has been called often enough, and flush
+// must be called again.
+func (t *transport) flush(write func(p []byte) (int, error), calls int) bool {
+	for range calls {
+		p, over := t.piece()
+		if over {
+			t.closeWrite()
 		}
-		for p := *b; len(p) > 0; {
-			n, err := t.conn.Write(p[:min(len(p), writeSize)])
-			if err != nil {
-				t.failed(err)
-				break
-			}
-			p = p[n:]
-			t.sent(n)
+		if p == nil {
+			return true
 		}
-		release(b)
+		n, err := write(p)
+		t.sent(n)
+		if err == errWouldBlock {
+			return false
+		}
+		if err != nil {
+			t.failed(err)
+		}
 	}
+	return false
 }
 
-// nextBuffer takes what was written since the last one, nil for nothing.
-func (t *transport) nextBuffer() *[]byte {
+// flushSoon is flush by the reader, which must not wait for the peer, nor stop
+// reading for as long as other goroutines find something to write.
+func (t *transport) flushSoon() bool {
+	return t.flush(t.socket.tryWrite, adapters.HighWater/writeSize)
+}
+
+// flushRest is flush by a goroutine that has the time.
+func (t *transport) flushRest() { t.flush(t.conn.Write, math.MaxInt) }
+
+// piece is what to write next, and nil when there is nothing; over tells, once,
+// that there will be nothing ever.
+func (t *transport) piece() (p []byte, over bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	b := t.out.filling
-	t.out.filling = nil
-	if b == nil {
-		t.out.flushing = false
-		if t.phase == phaseClosing {
-			t.shut()
+	o := &t.out
+	if len(o.rest) == 0 {
+		release(o.writing)
+		o.writing, o.filling = o.filling, nil
+		if o.writing == nil {
+			o.flushing = false
+			return nil, t.phase == phaseClosing && t.enter(phaseLingering)
 		}
+		o.rest = *o.writing
 	}
-	return b
+	return o.rest[:min(len(o.rest), writeSize)], false
 }
 
 // sent counts what the kernel took and wakes the handler at the low-water mark.
 func (t *transport) sent(n int) {
 	t.mu.Lock()
-	before := t.out.buffered
-	t.out.buffered = max(0, before-n)
-	low := before > adapters.LowWater && t.out.buffered <= adapters.LowWater
+	o := &t.out
+	if o.dropped {
+		t.mu.Unlock()
+		return
+	}
+	before := o.buffered
+	o.rest = o.rest[n:]
+	o.buffered -= n
+	low := before > adapters.LowWater && o.buffered <= adapters.LowWater
 	t.mu.Unlock()
 	if low {
 		t.Wake()
 	}
+}
+
+// closeWrite tells the peer that nothing more comes, and leaves it a little
+// time to end its side.
+func (t *transport) closeWrite() {
+	half, ok := t.conn.(interface{ CloseWrite() error })
+	if !ok || half.CloseWrite() != nil {
+		t.conn.Close()
+		return
+	}
+	t.conn.SetReadDeadline(time.Now().Add(lingering))
 }

@@ -21,12 +21,13 @@ const lingering = time.Second
 type transport struct {
 	loop   *Loop
 	conn   net.Conn
-	reader reader
+	socket socket
 	h      adapters.Handler
 
-	turn   sync.Mutex // held during handler calls; never taken under mu
-	silent bool       // under turn: the calls are over
-	waking atomic.Bool
+	turn     sync.Mutex // held during handler calls; never taken under mu
+	silent   bool       // under turn: the calls are over
+	panicked error      // under turn: the cause of OnClose, before any other
+	waking   atomic.Bool
 
 	mu      sync.Mutex // everything below
 	changed sync.Cond  // on mu: phase or deaf changed
@@ -51,7 +52,7 @@ const (
 )
 
 func newTransport(l *Loop, conn net.Conn, h adapters.Handler) *transport {
-	t := &transport{loop: l, conn: conn, reader: newReader(conn), h: h}
+	t := &transport{loop: l, conn: conn, socket: newSocket(conn), h: h}
 	t.changed.L = &t.mu
 	return t
 }
@@ -63,7 +64,7 @@ func (t *transport) run() {
 	t.call(callOpen, nil)
 	var err error
 	for err == nil && t.awaitReading() {
-		err = t.reader.read(t)
+		err = t.socket.read(t)
 	}
 	cause := t.retire(err)
 	t.conn.Close()
@@ -75,19 +76,27 @@ func (t *transport) run() {
 func (t *transport) awaitReading() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.awaitEars()
+	return t.phase < phaseAborted
+}
+
+// awaitWanted waits likewise, and tells whether input is for the handler.
+func (t *transport) awaitWanted() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.awaitEars()
+	return t.phase < phaseAborted && !t.discard && !t.deaf
+}
+
+func (t *transport) awaitEars() {
 	for t.deaf && t.phase == phaseOpen {
 		t.changed.Wait()
 	}
-	return t.phase < phaseAborted
 }
 
 // deliver hands input to the handler, once reading is on. The reader calls it.
 func (t *transport) deliver(p []byte) {
-	t.awaitReading()
-	t.mu.Lock()
-	wanted := t.phase < phaseAborted && !t.discard && !t.deaf
-	t.mu.Unlock()
-	if wanted {
+	if t.awaitWanted() {
 		t.call(callData, p)
 	}
 	if scribble {
@@ -128,28 +137,14 @@ func (t *transport) SetReading(on bool) {
 	t.changed.Broadcast()
 }
 
-// Close implements adapters.Transport.
+// Close implements adapters.Transport. The flush that follows the call does the
+// rest.
 func (t *transport) Close() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if !t.enter(phaseClosing) {
-		return
+	if t.enter(phaseClosing) {
+		t.discard = true
 	}
-	t.discard = true
-	if t.out.buffered == 0 {
-		t.shut()
-	}
-}
-
-// shut ends, under mu, the sending side of a transport whose output has left.
-func (t *transport) shut() {
-	t.enter(phaseLingering)
-	half, ok := t.conn.(interface{ CloseWrite() error })
-	if !ok || half.CloseWrite() != nil {
-		t.conn.Close()
-		return
-	}
-	t.conn.SetReadDeadline(time.Now().Add(lingering))
 }
 
 // failed is told that writing does not work any more. What the peer said before
@@ -164,17 +159,16 @@ func (t *transport) failed(err error) {
 	}
 }
 
-// Abort implements adapters.Transport.
-func (t *transport) Abort() { t.abort(nil) }
-
-func (t *transport) abort(cause error) {
+// Abort implements adapters.Transport. The loop calls it too, so closing is left
+// to a goroutine: that of a tls.Conn, for one, waits for the peer.
+func (t *transport) Abort() {
 	t.mu.Lock()
+	defer t.mu.Unlock()
 	if t.enter(phaseAborted) {
-		t.cause = cause
+		t.cause = nil
 		t.out.drop()
+		t.start(func(t *transport) { t.conn.Close() })
 	}
-	t.mu.Unlock()
-	t.conn.Close()
 }
 
 // LocalAddr implements adapters.Transport.

@@ -1,0 +1,158 @@
+package adaptertest
+
+import (
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/haypile/haypile/adapters"
+)
+
+// loop is a good loop with a fault put in.
+type loop struct {
+	adapters.Loop
+	fault faulty
+}
+
+func (l *loop) Attach(conn net.Conn, h adapters.Handler) error {
+	if l.fault.handler != nil {
+		h = l.fault.handler(h)
+	}
+	if l.fault.transport != nil {
+		h = &wraps{h, l.fault}
+	}
+	if l.fault.attach != nil {
+		return l.fault.attach(l.Loop, conn, h)
+	}
+	return l.Loop.Attach(conn, h)
+}
+
+// wraps hands a faulty transport to the handler.
+type wraps struct {
+	adapters.Handler
+	fault faulty
+}
+
+func (w *wraps) OnOpen(t adapters.Transport, now time.Time) {
+	w.Handler.OnOpen(w.fault.transport(t, w.Handler), now)
+}
+
+type losesWakes struct {
+	adapters.Transport
+	n atomic.Int64
+}
+
+func (t *losesWakes) Wake() {
+	if n := t.n.Add(1); n < 1000 {
+		t.Transport.Wake()
+	}
+}
+
+type wakesInPlace struct {
+	adapters.Transport
+	h adapters.Handler
+}
+
+func (t *wakesInPlace) Wake() { t.h.OnWake(time.Now()) }
+
+type endsTwice struct{ adapters.Handler }
+
+func (h *endsTwice) OnClose(err error, now time.Time) {
+	h.Handler.OnClose(err, now)
+	h.Handler.OnClose(err, now)
+}
+
+type keepsLent struct {
+	adapters.Transport
+	once sync.Once
+	kept [][]byte
+}
+
+func (t *keepsLent) Write(segs [][]byte) { t.kept = append(t.kept, segs...) }
+
+func (t *keepsLent) Close() {
+	t.once.Do(func() { t.Transport.Write(t.kept) })
+	t.Transport.Close()
+}
+
+type early struct{ adapters.Transport }
+
+func (t early) SetWakeup(at time.Time) {
+	if !at.IsZero() {
+		at = at.Add(-15 * time.Millisecond)
+	}
+	t.Transport.SetWakeup(at)
+}
+
+type drops struct{ adapters.Transport }
+
+func (t drops) Close() { t.Abort() }
+
+type swaps struct{ adapters.Handler }
+
+func (h *swaps) OnData(p []byte, now time.Time) {
+	if len(p) > 1 {
+		p[0], p[1] = p[1], p[0]
+	}
+	h.Handler.OnData(p, now)
+}
+
+type swallows struct{ adapters.Handler }
+
+func (h *swallows) OnWake(now time.Time) {
+	defer func() { recover() }()
+	h.Handler.OnWake(now)
+}
+
+type reads struct{ adapters.Transport }
+
+func (reads) SetReading(bool) {}
+
+type wakesBeside struct {
+	adapters.Transport
+	h adapters.Handler
+}
+
+func (t *wakesBeside) Wake() { go t.h.OnWake(time.Now()) }
+
+type nests struct {
+	adapters.Transport
+	h    adapters.Handler
+	once sync.Once
+}
+
+func (t *nests) Close() {
+	t.Transport.Close()
+	t.once.Do(func() { t.h.OnClose(nil, time.Now()) })
+}
+
+type wakesInThePast struct{ adapters.Handler }
+
+func (h *wakesInThePast) OnWake(now time.Time) { h.Handler.OnWake(now.Add(-time.Hour)) }
+
+// onlyWakes keeps from the handler every OnWake that Wake did not ask for.
+type onlyWakes struct {
+	adapters.Handler
+	asked atomic.Bool
+}
+
+func (h *onlyWakes) OnWake(now time.Time) {
+	if h.asked.Swap(false) {
+		h.Handler.OnWake(now)
+	}
+}
+
+type asksForWakes struct {
+	adapters.Transport
+	h *onlyWakes
+}
+
+func (t *asksForWakes) Wake() {
+	t.h.asked.Store(true)
+	t.Transport.Wake()
+}
+
+type neverEnds struct{ adapters.Handler }
+
+func (h *neverEnds) OnClose(error, time.Time) {}

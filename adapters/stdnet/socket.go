@@ -1,0 +1,48 @@
+package stdnet
+
+import (
+	"errors"
+	"net"
+	"sync"
+)
+
+// socket is how a connection is read and written without waiting.
+type socket interface {
+	// read waits for input and passes it to t.deliver. It returns the error
+	// that ends the input, io.EOF for the peer's end.
+	read(t *transport) error
+	// tryWrite writes what the kernel takes at once. errWouldBlock is for the
+	// rest, and for sockets that cannot tell.
+	tryWrite(p []byte) (int, error)
+}
+
+var errWouldBlock = errors.New("amqp: write would block")
+
+const readSize = 64 << 10
+
+// readBuffers are shared by all transports.
+var readBuffers = sync.Pool{New: func() any { return new([readSize]byte) }}
+
+// plainSocket is for connections that are nothing but a net.Conn: Read needs
+// the buffer before there is input, hence a small one, and Write may wait.
+type plainSocket struct {
+	conn net.Conn
+	buf  []byte
+}
+
+const plainReadSize = 16 << 10
+
+func newPlainSocket(conn net.Conn) socket { return &plainSocket{conn: conn} }
+
+func (s *plainSocket) read(t *transport) error {
+	if s.buf == nil {
+		s.buf = make([]byte, plainReadSize)
+	}
+	n, err := s.conn.Read(s.buf)
+	if n > 0 {
+		t.deliver(s.buf[:n])
+	}
+	return err
+}
+
+func (s *plainSocket) tryWrite([]byte) (int, error) { return 0, errWouldBlock }

@@ -1,0 +1,118 @@
+//go:build unix
+
+package stdnet
+
+import (
+	"io"
+	"net"
+	"os"
+	"syscall"
+)
+
+// newSocket picks the raw socket where there is a file descriptor. A type that
+// embeds one of these may change what Read and Write do, so only the types
+// themselves count.
+func newSocket(conn net.Conn) socket {
+	var raw syscall.RawConn
+	var err error
+	switch c := conn.(type) {
+	case *net.TCPConn:
+		raw, err = c.SyscallConn()
+	case *net.UnixConn:
+		raw, err = c.SyscallConn()
+	default:
+		return newPlainSocket(conn)
+	}
+	if err != nil {
+		return newPlainSocket(conn) // whose Read will tell the error
+	}
+	s := &rawSocket{conn: conn, raw: raw}
+	s.in.try, s.out.try = s.readOnce, s.writeOnce
+	return s
+}
+
+// rawSocket takes a buffer from the pool only when there is something to read,
+// so that idle connections hold none, and writes without waiting.
+type rawSocket struct {
+	conn net.Conn
+	raw  syscall.RawConn
+	in   struct { // the reader's
+		try func(fd uintptr) bool // made once: a method value is an allocation
+		buf *[readSize]byte
+		n   int
+		err error
+	}
+	out struct { // of whoever flushes
+		try func(fd uintptr) bool
+		p   []byte
+		n   int
+		err error
+	}
+}
+
+func (s *rawSocket) read(t *transport) error {
+	if err := s.raw.Read(s.in.try); err != nil {
+		return err
+	}
+	if s.in.err != nil {
+		return s.failure("read", s.in.err)
+	}
+	if s.in.n == 0 {
+		return io.EOF
+	}
+	buf := s.in.buf
+	s.in.buf = nil
+	t.deliver(buf[:s.in.n])
+	readBuffers.Put(buf)
+	return nil
+}
+
+// readOnce reads what there is; false makes the runtime wait for more.
+func (s *rawSocket) readOnce(fd uintptr) bool {
+	in := &s.in
+	in.buf = readBuffers.Get().(*[readSize]byte)
+	in.n, in.err = uninterrupted(syscall.Read, fd, in.buf[:])
+	if in.n == 0 {
+		readBuffers.Put(in.buf)
+		in.buf = nil
+	}
+	return in.err != syscall.EAGAIN
+}
+
+func (s *rawSocket) tryWrite(p []byte) (int, error) {
+	out := &s.out
+	out.p = p
+	err := s.raw.Write(out.try)
+	out.p = nil
+	switch {
+	case err != nil:
+		return 0, err
+	case out.err == syscall.EAGAIN || out.err == nil && out.n < len(p):
+		return out.n, errWouldBlock
+	case out.err != nil:
+		return out.n, s.failure("write", out.err)
+	}
+	return out.n, nil
+}
+
+// writeOnce does not have the runtime wait, whatever the kernel took.
+func (s *rawSocket) writeOnce(fd uintptr) bool {
+	s.out.n, s.out.err = uninterrupted(syscall.Write, fd, s.out.p)
+	return true
+}
+
+// uninterrupted makes a system call again for as long as signals break it off.
+func uninterrupted(call func(int, []byte) (int, error), fd uintptr, p []byte) (int, error) {
+	for {
+		n, err := call(int(fd), p)
+		if err != syscall.EINTR {
+			return max(n, 0), err
+		}
+	}
+}
+
+// failure dresses a system call's error as package net does.
+func (s *rawSocket) failure(op string, err error) error {
+	local := s.conn.LocalAddr()
+	return &net.OpError{Op: op, Net: local.Network(), Source: local, Addr: s.conn.RemoteAddr(), Err: os.NewSyscallError(op, err)}
+}
