@@ -3,7 +3,7 @@ package wire
 import (
 	"bytes"
 	"reflect"
-	"runtime"
+	"runtime/metrics"
 	"testing"
 )
 
@@ -11,15 +11,21 @@ import (
 // proportion. The worst case is a table of tables of one entry each, for which
 // a Go map takes some 350 bytes.
 func bounded(t *testing.T, n int, f func()) {
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
+	before := allocated()
 	f()
-	runtime.ReadMemStats(&after)
 	// The runtime and the test itself allocate now and then, so it is only
 	// excess by far that counts.
-	if used := after.TotalAlloc - before.TotalAlloc; used > 128*uint64(n)+1<<20 {
+	if used := allocated() - before; used > 128*uint64(n)+1<<20 {
 		t.Errorf("%d bytes of input made %d bytes of allocations", n, used)
 	}
+}
+
+// allocated is how many bytes have been allocated so far, give or take a few
+// spans. Unlike runtime.ReadMemStats it does not stop the world.
+func allocated() uint64 {
+	sample := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
+	metrics.Read(sample)
+	return sample[0].Value.Uint64()
 }
 
 func seedFrames(f *testing.F) []Frame {

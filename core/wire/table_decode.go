@@ -1,6 +1,9 @@
 package wire
 
-import "math"
+import (
+	"encoding/binary"
+	"math"
+)
 
 // entriesOf decodes a table with its length in front. depth counts the levels
 // that are still allowed, this one included.
@@ -17,11 +20,52 @@ func (r *reader) pairs(field string, n, depth int) Table {
 	outer := r.enter(n)
 	t := make(Table)
 	for r.off < r.end && r.spend(field) {
+		if key, v, ok := r.pair(); ok {
+			t[key] = v
+			continue
+		}
 		key := r.shared(r.shortBytes(field))
 		t[key] = r.value(field, depth-1)
 	}
 	r.leave(outer)
 	return t
+}
+
+// pair decodes an entry of one of the types that headers mostly have, in one go.
+// When ok is false, nothing was taken: the entry is of another type, or not
+// whole.
+func (r *reader) pair() (key string, v any, ok bool) {
+	p := r.p[r.off:r.end]
+	at := 1 + int(p[0])
+	if len(p) < at+9 { // the longest of the fixed types, tag included
+		return "", nil, false
+	}
+	n := at + 1
+	switch value := p[at+1:]; p[at] {
+	case 'S':
+		size := binary.BigEndian.Uint32(value)
+		if uint64(size) > uint64(len(value)-4) {
+			return "", nil, false
+		}
+		start := r.off - r.origin + n + 4
+		v = r.text[start : start+int(size)]
+		n += 4 + int(size)
+	case 't':
+		v = value[0] != 0
+		n++
+	case 'I':
+		v = int32(binary.BigEndian.Uint32(value))
+		n += 4
+	case 'l':
+		v = int64(binary.BigEndian.Uint64(value))
+		n += 8
+	default:
+		return "", nil, false
+	}
+	start := r.off - r.origin + 1
+	key = r.text[start : start+at-1]
+	r.off += n
+	return key, v, true
 }
 
 // elements decodes an array with its length in front.
@@ -129,24 +173,30 @@ func (r *reader) value(field string, depth int) any {
 	}
 }
 
+// sizes of the values that do not tell their own, by tag, the tag counted in;
+// 0 for all others.
+var sizes = [256]uint8{
+	't': 2, 'b': 2, 'B': 2, 's': 3, 'U': 3, 'u': 3, 'I': 5, 'i': 5, 'f': 5,
+	'D': 6, 'l': 9, 'L': 9, 'd': 9, 'T': 9, 'V': 1,
+}
+
 // skipValue passes over a tag and what it announces.
 func (r *reader) skipValue(field string) {
+	if r.off < r.end {
+		if n := int(sizes[r.p[r.off]]); n > 0 && n <= r.end-r.off {
+			r.off += n
+			return
+		}
+	}
 	at := r.off
 	switch tag := r.octet(field); tag {
-	case 't', 'b', 'B':
-		r.take(field, 1)
-	case 's', 'U', 'u':
-		r.take(field, 2)
-	case 'I', 'i', 'f':
-		r.take(field, 4)
-	case 'D':
-		r.take(field, 5)
-	case 'l', 'L', 'd', 'T':
-		r.take(field, 8)
 	case 'S', 'x', 'F', 'A':
 		r.longBytes(field)
-	case 'V':
 	default:
+		if n := sizes[tag]; n > 0 {
+			r.take(field, uint32(n)-1)
+			return
+		}
 		r.fail(field, at, "unknown field type %q", rune(tag))
 	}
 }
