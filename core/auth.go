@@ -1,7 +1,9 @@
 package core
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/haypile/haypile/core/wire"
 )
@@ -64,6 +66,28 @@ func (p amqplain) Response() (wire.Secret, error) {
 }
 
 func (p amqplain) Challenge([]byte) (wire.Secret, error) { return unasked(p) }
+
+// ParsePlain reads a response of the mechanism PLAIN, for a server. The error
+// does not tell what the response holds.
+func ParsePlain(response wire.Secret) (user string, password wire.Secret, err error) {
+	_, rest, ok := strings.Cut(response.Reveal(), "\x00") // in front is whom to act as, which RabbitMQ ignores
+	user, word, two := strings.Cut(rest, "\x00")
+	if !ok || !two {
+		return "", wire.Secret{}, errors.New("amqp: the PLAIN response is malformed")
+	}
+	return user, wire.NewSecret(word), nil
+}
+
+// ParseAMQPlain reads a response of the mechanism AMQPLAIN, as ParsePlain does.
+func ParseAMQPlain(response wire.Secret) (user string, password wire.Secret, err error) {
+	t, err := wire.RawTable(response.Reveal()).Decode(wire.Limits{Depth: 1})
+	user, ok := t["LOGIN"].(string)
+	word, two := t["PASSWORD"].(string)
+	if err != nil || !ok || !two {
+		return "", wire.Secret{}, errors.New("amqp: the AMQPLAIN response is malformed")
+	}
+	return user, wire.NewSecret(word), nil
+}
 
 // External is EXTERNAL of RFC 4422: the broker takes the identity from
 // elsewhere, with RabbitMQ from the TLS client certificate.

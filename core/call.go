@@ -55,8 +55,10 @@ func Call[R wire.Method](ch *Channel, req wire.Request[R], done func(R, error)) 
 	return ch.request(req, p)
 }
 
+func isNil(m wire.Method) bool { return m == nil || reflect.ValueOf(m).IsNil() }
+
 func callable(req wire.Method) error {
-	if req == nil || reflect.ValueOf(req).IsNil() {
+	if isNil(req) {
 		return &ConfigError{"request", "nil", "set"}
 	}
 	id := req.ID()
@@ -72,7 +74,7 @@ func callable(req wire.Method) error {
 
 // request encodes the request whole, then commits what it changes.
 func (ch *Channel) request(req wire.Method, p pending) error {
-	if err := ch.usable(); err != nil {
+	if err := ch.requests(); err != nil {
 		return err
 	}
 	silent := noWait(req)
@@ -217,6 +219,21 @@ func (ch *Channel) passed(p pending) {
 
 // noReply as pending.want marks a request that is only waited past.
 const noReply wire.MethodID = 0
+
+// answer sends what the peer's frames oblige us to. A peer that makes us answer
+// and does not read is given up before the answers fill memory.
+func (c *Conn) answer(channel uint16, m wire.Method) error {
+	before := c.out.len()
+	if err := c.send(channel, m); err != nil {
+		return err
+	}
+	if c.answers += c.out.len() - before; c.answers > maxAnswers {
+		return offend(wire.ResourceError, "more than %d bytes of answers that the peer does not read", maxAnswers)
+	}
+	return nil
+}
+
+const maxAnswers = 1 << 20
 
 // send encodes a method of ours into the output, or changes nothing.
 func (c *Conn) send(channel uint16, m wire.Method) error {

@@ -6,8 +6,7 @@ import (
 	"github.com/haypile/haypile/core/wire"
 )
 
-// Channel is one channel of a client connection. All its methods are
-// user-side: they validate, commit state and append output, and never run a
+// Channel is one channel of a connection. All its methods are user-side: they validate, commit state and append output, and never run a
 // callback. A non-nil error means that nothing was queued.
 type Channel struct {
 	conn    *Conn
@@ -20,6 +19,7 @@ type Channel struct {
 	pending   fifo[pending]
 	incoming  *content
 	consumers consumers
+	serving   *serving  // nil on a client's channel
 	confirms  *confirms // nil until confirm.select
 	closeBy   deadline
 }
@@ -30,7 +30,7 @@ type Channel struct {
 //
 // The handler may be nil where nobody listens.
 func (c *Conn) OpenChannel(h ChannelHandler) (*Channel, error) {
-	if err := c.usable(); err != nil {
+	if err := c.opens(); err != nil {
 		return nil, err
 	}
 	number, ok := c.channels.free(c.limits.channelMax)
@@ -44,7 +44,7 @@ func (c *Conn) OpenChannel(h ChannelHandler) (*Channel, error) {
 // ChannelMax. ErrNoChannel when it is in use, a *ConfigError when it is out of
 // range.
 func (c *Conn) OpenChannelNumber(number uint16, h ChannelHandler) (*Channel, error) {
-	if err := c.usable(); err != nil {
+	if err := c.opens(); err != nil {
 		return nil, err
 	}
 	if number == 0 || number > c.limits.channelMax {
@@ -68,6 +68,14 @@ func (c *Conn) open(number uint16, h ChannelHandler) (*Channel, error) {
 	return ch, nil
 }
 
+// opens is nil while channels can be opened by this side.
+func (c *Conn) opens() error {
+	if c.role != roleClient {
+		return ErrRole
+	}
+	return c.usable()
+}
+
 // usable is nil while channels can be opened and used.
 func (c *Conn) usable() error {
 	switch {
@@ -85,6 +93,14 @@ func (ch *Channel) usable() error {
 		return nil
 	}
 	return &closedError{what: fmt.Sprintf("channel %d", ch.number), reason: ch.Err()}
+}
+
+// requests is nil while the channel takes what a client sends.
+func (ch *Channel) requests() error {
+	if ch.serving != nil {
+		return ErrRole
+	}
+	return ch.usable()
 }
 
 // Conn is the connection that the channel belongs to.
@@ -131,7 +147,7 @@ func (ch *Channel) sendClose(code wire.Code, text string, about wire.MethodID) e
 		return err
 	}
 	ch.state = channelClosing
-	if m := ch.receiving(); m != nil && m.method == wire.BasicDeliverID {
+	if m := ch.receiving(); m != nil && (m.method == wire.BasicDeliverID || m.method == wire.BasicPublishID) {
 		ch.abandon()
 	}
 	ch.conn.awaitCloseOk(ch)
@@ -141,7 +157,7 @@ func (ch *Channel) sendClose(code wire.Code, text string, about wire.MethodID) e
 // fail closes the channel because of what the peer sent on it, where the
 // connection can live on.
 func (ch *Channel) fail(o *offence) error {
-	ch.cause = &Error{Code: o.code, Text: o.text, Channel: ch.number, Host: ch.conn.cfg.Host, err: o.err}
+	ch.cause = &Error{Code: o.code, Text: o.text, Channel: ch.number, Host: ch.conn.cfg.host, err: o.err}
 	if ch.state != channelOpen {
 		ch.abandon()
 		return nil
@@ -164,10 +180,10 @@ func (ch *Channel) onChannelClose(args []byte) error {
 	if err := ch.conn.in.plain().Method(args, &m); err != nil {
 		return err
 	}
-	if err := ch.conn.send(ch.number, &wire.ChannelCloseOk{}); err != nil {
+	if err := ch.conn.answer(ch.number, &wire.ChannelCloseOk{}); err != nil {
 		return err
 	}
-	remote := &Error{Code: m.ReplyCode, Text: m.ReplyText, Method: m.Cause, Channel: ch.number, Remote: true, Host: ch.conn.cfg.Host}
+	remote := &Error{Code: m.ReplyCode, Text: m.ReplyText, Method: m.Cause, Channel: ch.number, Remote: true, Host: ch.conn.cfg.host, client: ch.serving != nil}
 	if ch.state != channelOpen {
 		// Both sides closed at once: the answer to ours is still to come and
 		// frees the number.
@@ -211,8 +227,16 @@ func (ch *Channel) tell() {
 	if reason == nil {
 		reason = ErrClosed
 	}
-	defer func() { ch.handler.OnClose(ch, ch.cause) }()
+	defer ch.tellClose()
 	ch.failPending(reason)
+}
+
+func (ch *Channel) tellClose() {
+	if ch.serving != nil {
+		ch.serving.handler.OnClose(ch, ch.cause)
+		return
+	}
+	ch.handler.OnClose(ch, ch.cause)
 }
 
 func (ch *Channel) failPending(reason error) {

@@ -33,6 +33,7 @@ func (c *Conn) sendClose(code wire.Code, text string, about wire.MethodID) error
 		return err
 	}
 	c.state = StateClosing
+	c.disarm(dlHandshake)
 	c.disarm(dlBlocked)
 	c.arm(dlClose)
 	return nil
@@ -49,7 +50,7 @@ func (c *Conn) onConnectionClose(args []byte, was State) error {
 		return err
 	}
 	if c.cause == nil {
-		c.cause = &Error{Code: m.ReplyCode, Text: m.ReplyText, Method: m.Cause, Remote: true, Host: c.cfg.Host, Phase: was.awaits()}
+		c.cause = &Error{Code: m.ReplyCode, Text: m.ReplyText, Method: m.Cause, Remote: true, Host: c.cfg.host, Phase: c.awaits(was), client: c.role == roleServer}
 	}
 	if was != StateClosing {
 		c.finish()
@@ -67,7 +68,7 @@ func (c *Conn) drop(err error) {
 
 // timedOut is a close that the peer did not answer.
 func (c *Conn) timedOut() error {
-	return &TransportError{Err: ErrCloseTimeout, Host: c.cfg.Host}
+	return &TransportError{Err: ErrCloseTimeout, Host: c.cfg.host}
 }
 
 // sweep finishes what calls inside callbacks, or between driver-side calls,
@@ -87,8 +88,18 @@ func (c *Conn) finish() {
 	c.state, c.ended = StateClosed, true
 	c.dl = deadlines{lastRead: c.dl.lastRead, lastWrite: c.dl.lastWrite}
 	c.in = input{}
-	defer func() { c.handler.OnClose(c, c.cause) }()
-	c.closeChannels()
+	c.shake, c.asked = nil, undecidedNothing
+	defer c.tellClose()
+	defer c.closeChannels()
+	c.failUpdates(&closedError{what: "the connection", reason: c.cause})
+}
+
+func (c *Conn) tellClose() {
+	if c.role == roleServer {
+		c.server.OnClose(c, c.cause)
+		return
+	}
+	c.client.OnClose(c, c.cause)
 }
 
 // closeChannels ends every channel with the connection's cause.

@@ -9,7 +9,7 @@ import (
 	"github.com/haypile/haypile/core/wire"
 )
 
-// Defaults of a ClientConfig, used where a field is zero.
+// Defaults of a ClientConfig or ServerConfig, used where a field is zero.
 const (
 	DefaultChannelMax       = 2047
 	DefaultFrameMax         = 128 << 10
@@ -126,35 +126,36 @@ func (cfg *ClientConfig) check() error {
 			return &ConfigError{"Mechanisms", "nil", "set"}
 		}
 	}
-	if cfg.FrameMax < wire.FrameMinSize || cfg.FrameMax > math.MaxInt32 {
-		return &ConfigError{"FrameMax", cfg.FrameMax, "4096 to 2147483647 bytes"}
-	}
 	if cfg.InitialFrameMax < wire.FrameMinSize || cfg.InitialFrameMax > math.MaxInt32 {
 		return &ConfigError{"InitialFrameMax", cfg.InitialFrameMax, "4096 to 2147483647 bytes"}
 	}
 	if err := checkHeartbeat("Heartbeat", cfg.Heartbeat); err != nil {
 		return err
 	}
-	if cfg.MaxMessage < 0 {
-		return &ConfigError{"MaxMessage", cfg.MaxMessage, "positive"}
-	}
-	if cfg.MaxBuffered < Unbounded {
-		return &ConfigError{"MaxBuffered", cfg.MaxBuffered, "positive or Unbounded"}
-	}
 	if err := cfg.Properties.Validate(); err != nil {
 		return fmt.Errorf("amqp: Properties: %w", err)
 	}
-	return cfg.checkTimeouts()
+	s := cfg.settings()
+	return s.check()
 }
 
-func (cfg *ClientConfig) checkTimeouts() error {
+func (s *settings) check() error {
+	if s.frameMax < wire.FrameMinSize || s.frameMax > math.MaxInt32 {
+		return &ConfigError{"FrameMax", s.frameMax, "4096 to 2147483647 bytes"}
+	}
+	if s.maxMessage < 0 {
+		return &ConfigError{"MaxMessage", s.maxMessage, "positive"}
+	}
+	if s.maxBuffered < Unbounded {
+		return &ConfigError{"MaxBuffered", s.maxBuffered, "positive or Unbounded"}
+	}
 	for _, f := range []struct {
 		name string
 		d    time.Duration
 	}{
-		{"HandshakeTimeout", cfg.HandshakeTimeout},
-		{"CloseTimeout", cfg.CloseTimeout},
-		{"BlockedTimeout", cfg.BlockedTimeout},
+		{"HandshakeTimeout", s.handshakeTimeout},
+		{"CloseTimeout", s.closeTimeout},
+		{"BlockedTimeout", s.blockedTimeout},
 	} {
 		if f.d < Off {
 			return &ConfigError{f.name, f.d, "positive or Off"}
@@ -175,6 +176,32 @@ func checkHeartbeat(field string, d time.Duration) error {
 	return nil
 }
 
+// settings are what both roles keep of their configs for as long as the
+// connection lives.
+type settings struct {
+	host             string
+	channelMax       uint16
+	frameMax         uint32
+	handshakeTimeout time.Duration
+	closeTimeout     time.Duration
+	blockedTimeout   time.Duration
+	maxMessage       int64
+	maxBuffered      int
+}
+
+func (cfg *ClientConfig) settings() settings {
+	return settings{
+		host:             cfg.Host,
+		channelMax:       cfg.ChannelMax,
+		frameMax:         cfg.FrameMax,
+		handshakeTimeout: cfg.HandshakeTimeout,
+		closeTimeout:     cfg.CloseTimeout,
+		blockedTimeout:   cfg.BlockedTimeout,
+		maxMessage:       cfg.MaxMessage,
+		maxBuffered:      cfg.MaxBuffered,
+	}
+}
+
 // capabilities that this machine honours.
 // https://www.rabbitmq.com/docs/connections#capabilities
 var capabilities = []string{
@@ -185,7 +212,11 @@ var capabilities = []string{
 
 // clientProperties are sent in connection.start-ok: ours, and the user's over
 // them key by key. The user's tables are left as they are.
-func (cfg *ClientConfig) clientProperties() wire.Table {
+func (cfg *ClientConfig) clientProperties() wire.Table { return introduce(cfg.Properties) }
+
+// introduce is what one side tells the other about itself: ours, and what is
+// configured over it.
+func introduce(configured wire.Table) wire.Table {
 	able := make(wire.Table, len(capabilities))
 	for _, name := range capabilities {
 		able[name] = true
@@ -195,7 +226,7 @@ func (cfg *ClientConfig) clientProperties() wire.Table {
 		"version":  Version,
 		"platform": "Go",
 	}
-	maps.Copy(props, cfg.Properties)
+	maps.Copy(props, configured)
 	switch own := props["capabilities"].(type) {
 	case wire.Table:
 		maps.Copy(able, own)

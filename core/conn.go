@@ -16,19 +16,23 @@ import (
 // called from inside one. All other methods are legal inside callbacks and
 // never run one.
 type Conn struct {
-	cfg     ClientConfig
-	handler ClientHandler
+	role   role
+	cfg    settings
+	client ClientHandler // of the client's role
+	server ServerHandler // of the server's role
 
 	state  State
-	inside string    // driver-side method in progress, empty outside
-	intact bool      // the driver-side method in progress has not panicked
-	broken bool      // a callback panicked: only Lost is left
-	fresh  bool      // now was handed in by the call in progress
-	now    time.Time // the latest time given
-	start  handshake
+	inside string     // driver-side method in progress, empty outside
+	intact bool       // the driver-side method in progress has not panicked
+	broken bool       // a callback panicked: only Lost is left
+	fresh  bool       // now was handed in by the call in progress
+	now    time.Time  // the latest time given
+	shake  *handshake // nil once open
+	asked  decision   // what the embedder of a server must decide
+	peer   wire.RawTable
 	limits limits
 	cause  error // why the connection ends; nil for an orderly close by us
-	ended  bool  // ClientHandler.OnClose has been called
+	ended  bool  // the handler's OnClose has been called
 
 	in      input
 	out     output
@@ -38,8 +42,12 @@ type Conn struct {
 	channels channelTable
 	closing  fifo[*Channel] // channels that wait for channel.close-ok, oldest first
 
+	updates []func(error) // UpdateSecret that is not answered yet, oldest first
+	secrets uint32        // update-secret that is not answered yet
+	answers int           // bytes of answers that the peer made us give, since output was last empty
+
 	blocked bool
-	choked  bool // Publish returned ErrBackpressure, OnWritable is owed
+	choked  bool // ErrBackpressure was returned, OnWritable is owed
 }
 
 // scratch holds what is encoded or decoded once per message, so that none of it
@@ -73,13 +81,33 @@ func NewClient(cfg ClientConfig, h ClientHandler) (*Conn, error) {
 	if h == nil {
 		h = NopClient{}
 	}
-	c := &Conn{cfg: cfg, handler: h}
+	c := &Conn{role: roleClient, client: h, cfg: cfg.settings(), shake: &handshake{client: cfg}}
 	c.limits.frameMax = preTuneFrameMax
 	return c, nil
 }
 
-// Start sends the protocol header and arms the handshake deadline. A second
-// call returns ErrStarted and changes nothing.
+// NewServer returns the server's side of a connection that has not begun: it
+// waits for a client's protocol header. The same machine as the client's, with
+// the same driver side. An error (a *ConfigError) names the field that is out of
+// range. The config is copied; its table is read during the handshake and never
+// changed.
+//
+// The handler must not be nil, since somebody has to judge credentials.
+func NewServer(cfg ServerConfig, h ServerHandler) (*Conn, error) {
+	cfg, err := cfg.normalize()
+	if err != nil {
+		return nil, err
+	}
+	if h == nil {
+		return nil, &ConfigError{"handler", "nil", "set"}
+	}
+	c := &Conn{role: roleServer, server: h, cfg: cfg.settings(), shake: &handshake{server: cfg}}
+	c.limits.frameMax = cfg.InitialFrameMax
+	return c, nil
+}
+
+// Start arms the handshake deadline, and a client sends the protocol header. A
+// second call returns ErrStarted and changes nothing.
 func (c *Conn) Start(now time.Time) error {
 	c.enter("Start")
 	defer c.leave()
@@ -89,7 +117,9 @@ func (c *Conn) Start(now time.Time) error {
 	}
 	c.setNow(now)
 	c.state = StateStarting
-	c.out.append(wire.ProtocolHeader)
+	if c.role == roleClient {
+		c.out.append(wire.ProtocolHeader)
+	}
 	c.arm(dlHandshake)
 	c.dl.lastRead, c.dl.lastWrite = now, now
 	return nil
@@ -187,12 +217,25 @@ func (c *Conn) Advance(n int) {
 	c.enter("Advance")
 	defer c.leave()
 	c.out.advance(n)
-	c.dl.lastWrite = c.now
-	if c.choked && c.state == StateOpen && !c.blocked && c.out.len() <= c.cfg.MaxBuffered/2 {
-		c.choked = false
-		c.handler.OnWritable(c)
+	if c.out.len() == 0 {
+		c.answers = 0
 	}
+	c.dl.lastWrite = c.now
+	c.unchoke()
 	c.intact = true
+}
+
+// unchoke tells that there is room again, once after any number of refusals.
+func (c *Conn) unchoke() {
+	if !c.choked || c.state != StateOpen || c.blocked && c.role == roleClient || c.out.len() > c.cfg.maxBuffered/2 {
+		return
+	}
+	c.choked = false
+	if c.role == roleServer {
+		c.server.OnWritable(c)
+	} else {
+		c.client.OnWritable(c)
+	}
 }
 
 // Buffered is the number of bytes that wait in Outbound.
@@ -205,7 +248,7 @@ func (c *Conn) Finished() bool {
 }
 
 // Host is the label of the peer from the config, as errors name it.
-func (c *Conn) Host() string { return c.cfg.Host }
+func (c *Conn) Host() string { return c.cfg.host }
 
 // State is where the connection stands in the table of the package comment.
 func (c *Conn) State() State { return c.state }
@@ -213,8 +256,8 @@ func (c *Conn) State() State { return c.state }
 // IsOpen tells that channels can be opened and used.
 func (c *Conn) IsOpen() bool { return c.state == StateOpen }
 
-// IsBlocked tells that the broker sent connection.blocked and has not yet
-// taken it back.
+// IsBlocked tells that the server sent connection.blocked and has not yet taken
+// it back.
 func (c *Conn) IsBlocked() bool { return c.blocked }
 
 // Err is why the connection ended or is about to: nil while it is open and
@@ -233,20 +276,24 @@ func (c *Conn) FrameMax() uint32 { return c.limits.frameMax }
 // Heartbeat is the negotiated interval; 0 means that there are none.
 func (c *Conn) Heartbeat() time.Duration { return c.limits.heartbeat }
 
-// ServerProperties is what the broker said about itself in connection.start
-// (product, version, capabilities, …), decoded anew by each call; nil before.
-func (c *Conn) ServerProperties() wire.Table {
-	t, err := c.start.server.Decode(wire.Limits{})
+// PeerProperties is what the peer said about itself during the handshake
+// (product, version, capabilities, …), decoded anew by each call; nil before: a
+// server in connection.start, a client in connection.start-ok.
+func (c *Conn) PeerProperties() wire.Table {
+	if c.peer == nil {
+		return nil
+	}
+	t, err := c.peer.Decode(wire.Limits{})
 	if err != nil {
 		return nil // the same bytes were decoded without an error on arrival
 	}
 	return t
 }
 
-// HasCapability tells whether the broker announced the capability, such as
+// HasCapability tells whether the peer announced the capability, such as
 // "publisher_confirms", as true.
 func (c *Conn) HasCapability(name string) bool {
-	v, _, err := c.start.server.Lookup("capabilities")
+	v, _, err := c.peer.Lookup("capabilities")
 	if err != nil {
 		return false
 	}

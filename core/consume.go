@@ -122,7 +122,7 @@ func (ch *Channel) Reject(tag uint64, requeue bool) error {
 }
 
 func (ch *Channel) sendSettle(tag uint64, multiple bool, m wire.Method) error {
-	if err := ch.usable(); err != nil {
+	if err := ch.requests(); err != nil {
 		return err
 	}
 	if tag == 0 && !multiple {
@@ -197,7 +197,7 @@ func (ch *Channel) onBasicCancel(args []byte) error {
 	k := ch.consumers.get(m.ConsumerTag)
 	ch.consumers.remove(k)
 	if !m.NoWait {
-		if err := ch.conn.send(ch.number, &wire.BasicCancelOk{ConsumerTag: m.ConsumerTag}); err != nil {
+		if err := ch.conn.answer(ch.number, &wire.BasicCancelOk{ConsumerTag: m.ConsumerTag}); err != nil {
 			return err
 		}
 	}

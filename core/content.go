@@ -10,17 +10,18 @@ import (
 // content, its header, its body. One object per channel serves all its
 // messages, allocated by the first.
 type content struct {
-	method   wire.MethodID // 0: none is being received
-	header   bool          // the header has come
-	size     uint64        // as the header announced
-	got      uint64
-	volatile bool   // props alias memory that is about to be reused
-	props    []byte // the copy that replaces it then
-	body     []byte // pieces of a body that did not come in one
-	deliver  wire.BasicDeliver
-	delivery Delivery
-	consumer *consumer // of a basic.deliver
-	returned Return
+	method    wire.MethodID // 0: none is being received
+	header    bool          // the header has come
+	size      uint64        // as the header announced
+	got       uint64
+	volatile  bool   // props alias memory that is about to be reused
+	props     []byte // the copy that replaces it then
+	body      []byte // pieces of a body that did not come in one
+	deliver   wire.BasicDeliver
+	delivery  Delivery
+	consumer  *consumer // of a basic.deliver
+	returned  Return
+	published Published // by a client, to a server
 }
 
 const contentKeep = 64 << 10 // a body buffer larger than this is not kept between messages
@@ -93,14 +94,14 @@ func (ch *Channel) onHeader(m *content, payload []byte) error {
 	if class != m.method.Class() {
 		return offend(wire.FrameError, "content header of class %d after %s", class, m.method)
 	}
-	if size > uint64(ch.conn.cfg.MaxMessage) {
+	if size > uint64(ch.conn.cfg.maxMessage) {
 		return ch.fail(&offence{
 			code: wire.ContentTooLarge, err: ErrMessageTooLarge,
-			text: fmt.Sprintf("message of %d bytes, MaxMessage is %d", size, ch.conn.cfg.MaxMessage),
+			text: fmt.Sprintf("message of %d bytes, MaxMessage is %d", size, ch.conn.cfg.maxMessage),
 		})
 	}
 	m.header, m.size, m.got = true, size, 0
-	m.setProperties(props)
+	*m.properties() = props
 	if size == 0 {
 		ch.received(m, nil)
 		return nil
@@ -138,15 +139,20 @@ func (ch *Channel) onBody(m *content, p []byte, last bool) error {
 func (ch *Channel) received(m *content, body []byte) {
 	method, joined := m.method, m.body
 	m.method, m.body, m.volatile = 0, nil, false
-	if method == wire.BasicReturnID {
+	switch method {
+	case wire.BasicReturnID:
 		m.returned.Body = body
 		ch.onReturned(&m.returned)
-	} else {
+		m.returned.Body, m.returned.Properties = nil, nil
+	case wire.BasicPublishID:
+		m.published.Body = body
+		ch.serving.handler.OnPublish(ch, &m.published)
+		m.published.Body, m.published.Properties = nil, nil
+	default:
 		m.delivery.Body = body
 		ch.onDelivered(method, m)
+		m.delivery.Body, m.delivery.Properties = nil, nil
 	}
-	m.delivery.Body, m.delivery.Properties = nil, nil
-	m.returned.Body, m.returned.Properties = nil, nil
 	ch.conn.in.reuse(joined)
 	ch.dropProperties(m)
 }
@@ -185,12 +191,15 @@ func (in *input) reuse(body []byte) {
 	}
 }
 
-func (m *content) setProperties(props wire.RawProperties) {
-	if m.method == wire.BasicReturnID {
-		m.returned.Properties = props
-	} else {
-		m.delivery.Properties = props
+// properties are those of the message that is being received.
+func (m *content) properties() *wire.RawProperties {
+	switch m.method {
+	case wire.BasicReturnID:
+		return &m.returned.Properties
+	case wire.BasicPublishID:
+		return &m.published.Properties
 	}
+	return &m.delivery.Properties
 }
 
 // ownProperties copies the properties of a message whose body is still to come.
@@ -199,10 +208,7 @@ func (m *content) ownProperties() {
 		return
 	}
 	m.volatile = false
-	if m.method == wire.BasicReturnID {
-		m.props = append(m.props[:0], m.returned.Properties...)
-	} else {
-		m.props = append(m.props[:0], m.delivery.Properties...)
-	}
-	m.setProperties(m.props)
+	props := m.properties()
+	m.props = append(m.props[:0], *props...)
+	*props = m.props
 }

@@ -47,11 +47,11 @@ func (d *deadlines) heard(now time.Time) {
 func (c *Conn) timeout(kind deadlineKind) time.Duration {
 	switch kind {
 	case dlHandshake:
-		return c.cfg.HandshakeTimeout
+		return c.cfg.handshakeTimeout
 	case dlBlocked:
-		return c.cfg.BlockedTimeout
+		return c.cfg.blockedTimeout
 	default:
-		return c.cfg.CloseTimeout
+		return c.cfg.closeTimeout
 	}
 }
 
@@ -82,15 +82,15 @@ func (c *Conn) startLate() {
 		if !ch.closeBy.late {
 			break
 		}
-		ch.closeBy = c.armed(c.cfg.CloseTimeout)
+		ch.closeBy = c.armed(c.cfg.closeTimeout)
 	}
 }
 
 // awaitCloseOk puts a channel that sent its close in the queue of those that
 // wait for the answer. All wait equally long, so the head expires first.
 func (c *Conn) awaitCloseOk(ch *Channel) {
-	ch.closeBy = c.armed(c.cfg.CloseTimeout)
-	if c.cfg.CloseTimeout != Off {
+	ch.closeBy = c.armed(c.cfg.closeTimeout)
+	if c.cfg.closeTimeout != Off {
 		c.closing.push(ch)
 	}
 }

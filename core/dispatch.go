@@ -8,6 +8,9 @@ func (c *Conn) channelMethod(number uint16, id wire.MethodID, args []byte) error
 		return nil
 	}
 	ch := c.channels.get(number)
+	if ch == nil && c.state == StateOpen && c.role == roleServer && id == wire.ChannelOpenID {
+		return c.onChannelOpen(number, args)
+	}
 	if ch == nil || c.state != StateOpen {
 		return offend(wire.ChannelError, "%s on channel %d, which is not open", id, number)
 	}
@@ -22,6 +25,9 @@ func (c *Conn) channelMethod(number uint16, id wire.MethodID, args []byte) error
 	}
 	if m := ch.receiving(); m != nil {
 		return offend(wire.UnexpectedFrame, "%s inside the content of %s", id, m.method)
+	}
+	if ch.serving != nil {
+		return ch.onRequest(id, args)
 	}
 	return ch.onMethod(id, args)
 }
@@ -70,7 +76,7 @@ func (ch *Channel) onFlow(args []byte) error {
 	if err := ch.conn.in.plain().Method(args, &m); err != nil {
 		return err
 	}
-	if err := ch.conn.send(ch.number, &wire.ChannelFlowOk{Active: m.Active}); err != nil {
+	if err := ch.conn.answer(ch.number, &wire.ChannelFlowOk{Active: m.Active}); err != nil {
 		return err
 	}
 	ch.paused = !m.Active
@@ -87,7 +93,7 @@ func (c *Conn) onBlocked(args []byte) error {
 		c.blocked = true
 		c.arm(dlBlocked)
 	}
-	c.handler.OnBlocked(c, true, m.Reason)
+	c.client.OnBlocked(c, true, m.Reason)
 	return nil
 }
 
@@ -97,9 +103,6 @@ func (c *Conn) onUnblocked() {
 	}
 	c.blocked = false
 	c.disarm(dlBlocked)
-	c.handler.OnBlocked(c, false, "")
-	if c.choked && c.state == StateOpen && c.out.len() <= c.cfg.MaxBuffered/2 {
-		c.choked = false
-		c.handler.OnWritable(c)
-	}
+	c.client.OnBlocked(c, false, "")
+	c.unchoke()
 }

@@ -3,7 +3,8 @@
 // clock, so any event loop can drive it, and a test can drive it byte by byte
 // and second by second.
 //
-// A loop needs this much:
+// There are two roles, NewClient and NewServer: one machine, since most of the
+// protocol is symmetric. A loop needs this much for either:
 //
 //	c, err := core.NewClient(core.ClientConfig{}, handler)
 //	c.Start(time.Now())
@@ -65,22 +66,34 @@
 //
 // # States of a connection
 //
-// What the broker may send on channel 0, and the state that follows; anything
-// else ends the connection:
+// What the peer may send on channel 0, and the state that follows; anything else
+// ends the connection. The table holds for both roles: whether a client or a
+// server may send a method is known of the method. What is not a method is a call
+// of ours, or the eight bytes that a client begins with:
 //
-//	idle       Start                 starting
-//	starting   connection.start      tuning
-//	tuning     connection.secure     tuning
-//	tuning     connection.tune       opening
-//	tuning     connection.close      closed
-//	opening    connection.open-ok    open
-//	opening    connection.close      closed
-//	open       connection.blocked    open
-//	open       connection.unblocked  open
-//	open       connection.close      closed
-//	open       Close                 closing
-//	closing    connection.close      closing
-//	closing    connection.close-ok   closed
+//	idle       Start                        starting
+//	starting   connection.start             tuning
+//	starting   protocol header              securing
+//	securing   connection.start-ok          securing
+//	securing   connection.secure-ok         securing
+//	securing   connection.close             closed
+//	securing   Accept                       tuning
+//	tuning     connection.secure            tuning
+//	tuning     connection.tune              opening
+//	tuning     connection.tune-ok           opening
+//	tuning     connection.close             closed
+//	opening    connection.open              opening
+//	opening    connection.open-ok           open
+//	opening    connection.close             closed
+//	opening    Accept                       open
+//	open       connection.blocked           open
+//	open       connection.unblocked         open
+//	open       connection.update-secret     open
+//	open       connection.update-secret-ok  open
+//	open       connection.close             closed
+//	open       Close, Fail                  closing
+//	closing    connection.close             closing
+//	closing    connection.close-ok          closed
 //
 // # Offences
 //
@@ -93,6 +106,12 @@
 //	arguments or properties that cannot be decoded              502 connection
 //	method out of place, for the other side, or unasked         503 connection
 //	confirm of what was not published                           503 connection
+//	mechanism that is not on offer                              403 connection
+//	limits above those offered, or below the protocol's least   530 connection
+//	more than 65,536 unanswered requests                        506 connection
+//	answers that are not read, more than 1 MiB                  506 connection
+//	channel.open on an open channel                             504 connection
+//	publish with the bit "immediate"                            540 connection
 //	content on channel 0, frame on a channel not open           504 connection
 //	channel number above channel-max                            504 connection
 //	reply that does not match, content out of order             505 connection
@@ -100,5 +119,6 @@
 //	delivery to an unknown consumer                             404 channel
 //	body above MaxMessage                                       311 channel
 //
-// During the handshake nobody is told: the transport is dropped.
+// During the handshake nobody is told, the transport is dropped, except that a
+// server tells clients that are authenticated.
 package core

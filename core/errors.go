@@ -16,9 +16,12 @@ var (
 	ErrClosed = errors.New("amqp: closed")
 	// ErrStarted: Start was called before.
 	ErrStarted = errors.New("amqp: already started")
+	// ErrRole: the call is for the other side of a connection, such as Publish on
+	// a channel of a server.
+	ErrRole = errors.New("amqp: not for this side of the connection")
 	// ErrNotOpen: the handshake is not done yet.
 	ErrNotOpen = errors.New("amqp: connection is not open yet")
-	// ErrBackpressure: nothing was published, because MaxBuffered is reached,
+	// ErrBackpressure: the message was not taken, because MaxBuffered is reached,
 	// the connection is blocked or the channel's flow is off. OnWritable, or
 	// OnFlow, tells when to go on.
 	ErrBackpressure = errors.New("amqp: output is full or stopped by the broker")
@@ -50,6 +53,7 @@ type Error struct {
 	Remote  bool          // the peer closed; false: we did, because the peer broke the protocol
 	Host    string        // the peer's label, from the config
 	Phase   string        // what the handshake was waiting for, empty when it was done
+	client  bool          // the peer is a client
 	err     error
 }
 
@@ -65,7 +69,10 @@ func (e *Error) Error() string {
 		scope = fmt.Sprintf("channel %d", e.Channel)
 	}
 	by := "closed by us"
-	if e.Remote {
+	switch {
+	case e.Remote && e.client:
+		by = "closed by the client"
+	case e.Remote:
 		by = "closed by the broker"
 	}
 	fmt.Fprintf(&b, "%s %s", scope, by)
@@ -129,10 +136,12 @@ func untitled(err error) string { return strings.TrimPrefix(err.Error(), "amqp: 
 // Unwrap is the transport's error.
 func (e *TransportError) Unwrap() error { return e.Err }
 
-// NotAMQPError: what answered is not an AMQP 0-9-1 server.
+// NotAMQPError: what answered is not an AMQP 0-9-1 server, or what connected is
+// not an AMQP 0-9-1 client.
 type NotAMQPError struct {
 	Host   string // the peer's label, from the config
 	Answer []byte // what came first, at most 64 bytes
+	client bool   // it should have been a client
 }
 
 // Error says what seems to have answered.
@@ -140,6 +149,9 @@ func (e *NotAMQPError) Error() string {
 	host := e.Host
 	if host == "" {
 		host = "peer"
+	}
+	if e.client {
+		return fmt.Sprintf("amqp: %s: is not an AMQP 0-9-1 client, it began with %q", host, e.Answer)
 	}
 	switch a := e.Answer; {
 	case len(a) >= 8 && string(a[:4]) == "AMQP":

@@ -9,11 +9,17 @@ import (
 	"github.com/haypile/haypile/core/wire"
 )
 
-// handshake keeps what connection.start told.
+// handshake is what is only needed until the connection is open.
 type handshake struct {
-	server    wire.RawTable
+	client ClientConfig // of the client's role
+	server ServerConfig // of the server's role
+
 	mechanism Mechanism
 	response  int // bytes of our start-ok frame, to explain a broker that hangs up on it
+
+	want      wire.MethodID // what a server waits for; 0 while its embedder decides
+	chosen    string        // the mechanism that the client chose
+	challenge bool          // the client was challenged at least once
 }
 
 // onStart answers connection.start: the version must be 0-9 (which is how
@@ -24,30 +30,37 @@ func (c *Conn) onStart(args []byte) error {
 		return err
 	}
 	if m.VersionMajor != 0 || m.VersionMinor != 9 {
-		return &NotAMQPError{c.cfg.Host, []byte{'A', 'M', 'Q', 'P', 0, m.VersionMajor, m.VersionMinor, 0}}
+		return &NotAMQPError{Host: c.cfg.host, Answer: []byte{'A', 'M', 'Q', 'P', 0, m.VersionMajor, m.VersionMinor, 0}}
 	}
-	server, err := m.ServerProperties.AppendTo(nil)
-	if err != nil {
+	if err := c.meet(m.ServerProperties); err != nil {
 		return err
 	}
-	c.start.server = wire.RawTable(slices.Clip(server[4:]))
-	if c.start.mechanism = c.choose(strings.Fields(m.Mechanisms)); c.start.mechanism == nil {
+	if c.shake.mechanism = c.choose(strings.Fields(m.Mechanisms)); c.shake.mechanism == nil {
 		return offend(wire.AccessRefused, "the broker offers the mechanisms %q, none of ours: %s", m.Mechanisms, c.ourMechanisms())
 	}
-	response, err := c.start.mechanism.Response()
+	response, err := c.shake.mechanism.Response()
 	if err != nil {
 		return c.unauthenticated(err)
 	}
 	return c.sendStartOk(response)
 }
 
+// meet keeps what the peer said about itself.
+func (c *Conn) meet(peer wire.Table) error {
+	encoded, err := peer.AppendTo(nil)
+	if err == nil {
+		c.peer = wire.RawTable(slices.Clip(encoded[4:]))
+	}
+	return err
+}
+
 // unauthenticated is the end that a mechanism's error leads to.
 func (c *Conn) unauthenticated(err error) error {
-	return &offence{code: wire.AccessRefused, text: fmt.Sprintf("authenticating by %s: %s", c.start.mechanism.Name(), untitled(err)), err: err}
+	return &offence{code: wire.AccessRefused, text: fmt.Sprintf("authenticating by %s: %s", c.shake.mechanism.Name(), untitled(err)), err: err}
 }
 
 func (c *Conn) choose(offered []string) Mechanism {
-	for _, m := range c.cfg.Mechanisms {
+	for _, m := range c.shake.client.Mechanisms {
 		if slices.Contains(offered, m.Name()) {
 			return m
 		}
@@ -56,8 +69,8 @@ func (c *Conn) choose(offered []string) Mechanism {
 }
 
 func (c *Conn) ourMechanisms() string {
-	names := make([]string, len(c.cfg.Mechanisms))
-	for i, m := range c.cfg.Mechanisms {
+	names := make([]string, len(c.shake.client.Mechanisms))
+	for i, m := range c.shake.client.Mechanisms {
 		names[i] = m.Name()
 	}
 	return strings.Join(names, " ")
@@ -66,12 +79,12 @@ func (c *Conn) ourMechanisms() string {
 func (c *Conn) sendStartOk(response wire.Secret) error {
 	before := c.out.len()
 	err := c.sendWithin(0, &wire.ConnectionStartOk{
-		ClientProperties: c.cfg.clientProperties(),
-		Mechanism:        c.start.mechanism.Name(),
+		ClientProperties: c.shake.client.clientProperties(),
+		Mechanism:        c.shake.mechanism.Name(),
 		Response:         response,
-		Locale:           c.cfg.Locale,
-	}, c.cfg.InitialFrameMax)
-	c.start.response = c.out.len() - before
+		Locale:           c.shake.client.Locale,
+	}, c.shake.client.InitialFrameMax)
+	c.shake.response = c.out.len() - before
 	return err
 }
 
@@ -80,11 +93,11 @@ func (c *Conn) onSecure(args []byte) error {
 	if err := c.in.plain().Method(args, &m); err != nil {
 		return err
 	}
-	response, err := c.start.mechanism.Challenge(m.Challenge)
+	response, err := c.shake.mechanism.Challenge(m.Challenge)
 	if err != nil {
 		return c.unauthenticated(err)
 	}
-	return c.sendWithin(0, &wire.ConnectionSecureOk{Response: response}, c.cfg.InitialFrameMax)
+	return c.sendWithin(0, &wire.ConnectionSecureOk{Response: response}, c.shake.client.InitialFrameMax)
 }
 
 // onTune settles the limits and asks for the virtual host in the same breath.
@@ -96,13 +109,13 @@ func (c *Conn) onTune(args []byte) error {
 	if m.FrameMax != 0 && m.FrameMax < wire.FrameMinSize {
 		return offend(wire.SyntaxError, "frame-max of %d bytes, the least is %d", m.FrameMax, wire.FrameMinSize)
 	}
-	heartbeat, err := c.cfg.heartbeat(time.Duration(m.Heartbeat) * time.Second)
+	heartbeat, err := c.shake.client.heartbeat(time.Duration(m.Heartbeat) * time.Second)
 	if err != nil {
 		return err
 	}
 	c.limits = limits{
-		channelMax: smaller(c.cfg.ChannelMax, m.ChannelMax),
-		frameMax:   smaller(c.cfg.FrameMax, m.FrameMax),
+		channelMax: smaller(c.cfg.channelMax, m.ChannelMax),
+		frameMax:   smaller(c.cfg.frameMax, m.FrameMax),
 		heartbeat:  heartbeat,
 	}
 	err = c.send(0, &wire.ConnectionTuneOk{
@@ -113,7 +126,7 @@ func (c *Conn) onTune(args []byte) error {
 	if err != nil {
 		return err
 	}
-	return c.send(0, &wire.ConnectionOpen{VirtualHost: c.cfg.VirtualHost})
+	return c.send(0, &wire.ConnectionOpen{VirtualHost: c.shake.client.VirtualHost})
 }
 
 // smaller is the negotiation of limits in which 0 means none.
@@ -137,8 +150,8 @@ func (cfg *ClientConfig) heartbeat(proposed time.Duration) (time.Duration, error
 }
 
 func (c *Conn) onOpenOk([]byte) error {
-	c.start.mechanism, c.cfg.Mechanisms, c.cfg.Properties = nil, nil, nil
+	c.shake = nil
 	c.disarm(dlHandshake)
-	c.handler.OnOpen(c)
+	c.client.OnOpen(c)
 	return nil
 }

@@ -64,8 +64,8 @@ func TestStartOkCarriesCredentialsAndMergedProperties(t *testing.T) {
 
 func TestServerPropertiesAreKept(t *testing.T) {
 	b := opened(t, core.ClientConfig{})
-	if b.c.ServerProperties()["product"] != "Bench" || !b.c.HasCapability("basic.nack") || b.c.HasCapability("other") {
-		t.Errorf("server properties %v", b.c.ServerProperties())
+	if b.c.PeerProperties()["product"] != "Bench" || !b.c.HasCapability("basic.nack") || b.c.HasCapability("other") {
+		t.Errorf("server properties %v", b.c.PeerProperties())
 	}
 }
 

@@ -24,15 +24,15 @@ func offend(code wire.Code, format string, args ...any) error {
 
 // violation ends the connection because of what the peer sent on the channel
 // in the method (0 for frames that are none). An open connection tells the peer
-// by connection.close, which has the close timeout to answer; before and after,
-// the transport is dropped. Either way everything is over for the channels now.
+// by connection.close, which has the close timeout to answer; before that and
+// after, the transport is dropped. Either way everything is over for the channels now.
 func (c *Conn) violation(channel uint16, method wire.MethodID, err error) {
 	if c.state == StateClosing && c.cause != nil {
 		c.in.lost = true // told once; the answer to our close will not be found any more
 		return
 	}
 	c.cause = c.blame(method, err)
-	if c.state != StateOpen {
+	if !c.canTell() {
 		c.out.discard()
 		c.finish()
 		return
@@ -40,6 +40,13 @@ func (c *Conn) violation(channel uint16, method wire.MethodID, err error) {
 	e := c.cause.(*Error)
 	c.sendClose(e.Code, fmt.Sprintf("%s (channel %d)", e.Text, channel), method)
 	c.closeChannels()
+}
+
+// canTell tells that the peer can be told by connection.close why it is over:
+// once both agree on the connection's limits, and for a server as soon as the
+// client is authenticated.
+func (c *Conn) canTell() bool {
+	return c.state == StateOpen || c.role == roleServer && (c.state == StateTuning || c.state == StateOpening)
 }
 
 // misframed is a violation after which nobody knows where the next frame
@@ -54,7 +61,7 @@ func (c *Conn) blame(method wire.MethodID, err error) error {
 	if e := (*NotAMQPError)(nil); errors.As(err, &e) {
 		return e
 	}
-	e := &Error{Code: wire.InternalError, Text: untitled(err), Method: method, Host: c.cfg.Host, Phase: c.state.awaits(), err: err}
+	e := &Error{Code: wire.InternalError, Text: untitled(err), Method: method, Host: c.cfg.host, Phase: c.awaits(c.state), err: err}
 	if o := (*offence)(nil); errors.As(err, &o) {
 		e.Code, e.Text, e.err = o.code, o.text, o.err
 	} else if d := (*wire.DecodeError)(nil); errors.As(err, &d) {
@@ -66,14 +73,14 @@ func (c *Conn) blame(method wire.MethodID, err error) error {
 // lostCause says how the transport ended, or was given up, and during the
 // handshake what that may mean.
 func (c *Conn) lostCause(err error) error {
-	if c.state == StateStarting && c.in.foreign() {
-		return &NotAMQPError{c.cfg.Host, c.in.carry}
+	if c.role == roleClient && c.state == StateStarting && c.in.foreign() {
+		return &NotAMQPError{Host: c.cfg.host, Answer: c.in.carry}
 	}
 	if err == nil {
 		err = io.EOF
 	}
-	if c.state == StateTuning && c.start.response > wire.FrameMinSize {
-		err = fmt.Errorf("%w (connection.start-ok was %d bytes; brokers whose initial frame-max is %d hang up on that)", err, c.start.response, wire.FrameMinSize)
+	if c.state == StateTuning && c.shake != nil && c.shake.response > wire.FrameMinSize {
+		err = fmt.Errorf("%w (connection.start-ok was %d bytes; brokers whose initial frame-max is %d hang up on that)", err, c.shake.response, wire.FrameMinSize)
 	}
-	return &TransportError{Err: err, Host: c.cfg.Host, Phase: c.state.awaits()}
+	return &TransportError{Err: err, Host: c.cfg.host, Phase: c.awaits(c.state)}
 }

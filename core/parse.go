@@ -54,6 +54,8 @@ func (c *Conn) parse(p []byte) []byte {
 	switch {
 	case c.in.body.on:
 		return c.bodyChunk(p)
+	case c.state == StateStarting && c.role == roleServer:
+		return c.greet(p)
 	case len(c.in.carry) > 0:
 		return c.complete(p)
 	}
@@ -130,7 +132,7 @@ func (c *Conn) collect(p []byte) []byte {
 	const most = 64
 	c.in.carry = append(c.in.carry, p[:min(len(p), most-len(c.in.carry))]...)
 	if answer := c.in.carry; telling(answer) || len(answer) == most {
-		c.violation(0, 0, &NotAMQPError{c.cfg.Host, answer})
+		c.violation(0, 0, &NotAMQPError{Host: c.cfg.host, Answer: answer})
 	}
 	return nil
 }
@@ -241,7 +243,7 @@ func (c *Conn) connectionMethod(id wire.MethodID, args []byte) error {
 		return nil
 	}
 	next, ok := c.state.after(id)
-	if !ok {
+	if !ok || !c.role.hears(id) || c.shake != nil && !c.shake.expects(c.role, id) {
 		return c.misplaced(id, 0)
 	}
 	awaited := c.state
@@ -256,6 +258,18 @@ func (c *Conn) connectionMethod(id wire.MethodID, args []byte) error {
 		err = c.onTune(args)
 	case wire.ConnectionOpenOkID:
 		err = c.onOpenOk(args)
+	case wire.ConnectionStartOkID:
+		err = c.onStartOk(args)
+	case wire.ConnectionSecureOkID:
+		err = c.onSecureOk(args)
+	case wire.ConnectionTuneOkID:
+		err = c.onTuneOk(args)
+	case wire.ConnectionOpenID:
+		err = c.onOpen(args)
+	case wire.ConnectionUpdateSecretID:
+		err = c.onUpdateSecret(args)
+	case wire.ConnectionUpdateSecretOkID:
+		err = c.onUpdateSecretOk()
 	case wire.ConnectionBlockedID:
 		err = c.onBlocked(args)
 	case wire.ConnectionUnblockedID:
@@ -276,8 +290,8 @@ func (c *Conn) misplaced(id wire.MethodID, channel uint16) error {
 	switch {
 	case !id.Known():
 		return offend(wire.NotImplemented, "unknown method %s", id)
-	case !id.FromServer():
-		return offend(wire.CommandInvalid, "%s is for clients to send", id)
+	case !c.role.hears(id):
+		return offend(wire.CommandInvalid, "%s is for a %s to send", id, c.role)
 	case (channel == 0) != (id.Class() == wire.ClassConnection):
 		return offend(wire.CommandInvalid, "%s on channel %d", id, channel)
 	}

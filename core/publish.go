@@ -33,21 +33,19 @@ func (ch *Channel) Publish(p *Publishing) (seq uint64, err error) {
 	if p == nil {
 		return 0, &ConfigError{"publishing", "nil", "set"}
 	}
-	if err := ch.usable(); err != nil {
+	if err := ch.requests(); err != nil {
 		return 0, err
 	}
-	if ch.paused {
+	if ch.paused || c.full() {
 		return 0, ErrBackpressure
 	}
-	if limit := c.cfg.MaxBuffered; limit != Unbounded && (c.blocked || c.out.len() >= limit) {
-		c.choked = true
-		return 0, ErrBackpressure
-	}
-	raw, err := c.encodeProperties(p)
+	raw, err := c.encodeProperties(p.Properties, p.RawProperties)
 	if err != nil {
 		return 0, err
 	}
-	buf, err := ch.appendPublish(c.out.room(), p, raw)
+	m := &c.scratch.publish
+	*m = wire.BasicPublish{Exchange: p.Exchange, RoutingKey: p.RoutingKey, Mandatory: p.Mandatory}
+	buf, err := ch.appendContent(c.out.room(), m, raw, len(p.Body))
 	if err != nil {
 		return 0, err
 	}
@@ -58,32 +56,41 @@ func (ch *Channel) Publish(p *Publishing) (seq uint64, err error) {
 	return ch.confirms.published(p, raw), nil
 }
 
+// full tells that no more messages are taken, and remembers to tell when that
+// changes.
+func (c *Conn) full() bool {
+	limit := c.cfg.maxBuffered
+	if limit == Unbounded || c.out.len() < limit && (!c.blocked || c.role == roleServer) {
+		return false
+	}
+	c.choked = true
+	return true
+}
+
 // encodeProperties returns the properties as they go on the wire, valid until
 // the next call.
-func (c *Conn) encodeProperties(p *Publishing) (wire.RawProperties, error) {
-	if p.Properties == nil {
-		return p.RawProperties, p.RawProperties.Check()
+func (c *Conn) encodeProperties(props *wire.Properties, raw wire.RawProperties) (wire.RawProperties, error) {
+	if props == nil {
+		return raw, raw.Check()
 	}
-	if p.RawProperties != nil {
+	if raw != nil {
 		return nil, &ConfigError{"RawProperties", "set", "nil when Properties is set"}
 	}
 	var err error
-	c.scratch.props, err = p.Properties.AppendTo(c.scratch.props[:0])
+	c.scratch.props, err = props.AppendTo(c.scratch.props[:0])
 	return c.scratch.props, err
 }
 
-// appendPublish encodes the method and the content header.
-func (ch *Channel) appendPublish(buf []byte, p *Publishing, raw wire.RawProperties) ([]byte, error) {
-	m := &ch.conn.scratch.publish
-	*m = wire.BasicPublish{Exchange: p.Exchange, RoutingKey: p.RoutingKey, Mandatory: p.Mandatory}
+// appendContent encodes a method and the header of its content.
+func (ch *Channel) appendContent(buf []byte, m wire.Method, raw wire.RawProperties, size int) ([]byte, error) {
 	buf, err := wire.AppendMethodFrame(buf, ch.number, m)
 	if err != nil {
 		return nil, err
 	}
 	n := len(buf)
-	buf = wire.AppendHeaderFrame(buf, ch.number, wire.ClassBasic, uint64(len(p.Body)), raw)
-	if size := len(buf) - n; size > int(ch.conn.limits.frameMax) {
-		return nil, fmt.Errorf("%w: the content header of basic.publish takes %d bytes, frame-max is %d", ErrFrameTooLarge, size, ch.conn.limits.frameMax)
+	buf = wire.AppendHeaderFrame(buf, ch.number, wire.ClassBasic, uint64(size), raw)
+	if taken := len(buf) - n; taken > int(ch.conn.limits.frameMax) {
+		return nil, fmt.Errorf("%w: the content header of %s takes %d bytes, frame-max is %d", ErrFrameTooLarge, m.ID(), taken, ch.conn.limits.frameMax)
 	}
 	return buf, nil
 }

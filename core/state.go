@@ -6,21 +6,46 @@ import (
 	"github.com/haypile/haypile/core/wire"
 )
 
+// role is which side of the dialogue a Conn speaks.
+type role uint8
+
+const (
+	roleClient role = iota
+	roleServer
+)
+
+// String is the side's name, as errors have it.
+func (r role) String() string {
+	if r == roleServer {
+		return "server"
+	}
+	return "client"
+}
+
+// hears tells that the other side may send the method.
+func (r role) hears(id wire.MethodID) bool {
+	if r == roleServer {
+		return id.FromClient()
+	}
+	return id.FromServer()
+}
+
 // State is where a connection stands.
 type State uint8
 
 const (
 	StateIdle     State = iota // Start has not been called
-	StateStarting              // the protocol header is out, connection.start is awaited
-	StateTuning                // start-ok is out, secure or tune is awaited
-	StateOpening               // tune-ok and open are out, open-ok is awaited
+	StateStarting              // a client awaits connection.start, a server the protocol header
+	StateSecuring              // a server awaits the client's credentials, or the verdict on them
+	StateTuning                // a client awaits secure or tune, a server tune-ok
+	StateOpening               // a client awaits open-ok, a server open, or the verdict on it
 	StateOpen                  // channels may be used
 	StateClosing               // our connection.close is out, close-ok is awaited
 	StateAborted               // ended by a call of ours; the next driver-side call runs OnClose
 	StateClosed                // only output, if any, is left to be sent
 )
 
-var stateNames = [...]string{"idle", "starting", "tuning", "opening", "open", "closing", "aborted", "closed"}
+var stateNames = [...]string{"idle", "starting", "securing", "tuning", "opening", "open", "closing", "aborted", "closed"}
 
 // String is the state's lower-case name, as in the table of the package comment.
 func (s State) String() string {
@@ -31,7 +56,20 @@ func (s State) String() string {
 }
 
 // awaits says what a handshake that ended in this state was waiting for.
-func (s State) awaits() string {
+func (c *Conn) awaits(s State) string {
+	if c.role == roleServer {
+		switch s {
+		case StateStarting:
+			return "the protocol header"
+		case StateSecuring:
+			return "authentication"
+		case StateTuning:
+			return "connection.tune-ok"
+		case StateOpening:
+			return "connection.open"
+		}
+		return ""
+	}
 	switch s {
 	case StateStarting:
 		return "connection.start"
@@ -43,9 +81,10 @@ func (s State) awaits() string {
 	return ""
 }
 
-// transition is a row of the connection's state table: what the broker may
-// send on channel 0 in a state, and the state that follows. Whatever has no
-// row is a protocol error.
+// transition is a row of the connection's state table: what the peer may send
+// on channel 0 in a state, and the state that follows. Whatever has no row is a
+// protocol error. The table does not know which role it is used in: who may send
+// a method is a property of the method.
 type transition struct {
 	in   State
 	on   wire.MethodID
@@ -54,20 +93,27 @@ type transition struct {
 
 var transitions = [...]transition{
 	{StateStarting, wire.ConnectionStartID, StateTuning},
+	{StateSecuring, wire.ConnectionStartOkID, StateSecuring},
+	{StateSecuring, wire.ConnectionSecureOkID, StateSecuring},
+	{StateSecuring, wire.ConnectionCloseID, StateClosed},
 	{StateTuning, wire.ConnectionSecureID, StateTuning},
 	{StateTuning, wire.ConnectionTuneID, StateOpening},
+	{StateTuning, wire.ConnectionTuneOkID, StateOpening},
 	{StateTuning, wire.ConnectionCloseID, StateClosed},
+	{StateOpening, wire.ConnectionOpenID, StateOpening},
 	{StateOpening, wire.ConnectionOpenOkID, StateOpen},
 	{StateOpening, wire.ConnectionCloseID, StateClosed},
 	{StateOpen, wire.ConnectionBlockedID, StateOpen},
 	{StateOpen, wire.ConnectionUnblockedID, StateOpen},
+	{StateOpen, wire.ConnectionUpdateSecretID, StateOpen},
+	{StateOpen, wire.ConnectionUpdateSecretOkID, StateOpen},
 	{StateOpen, wire.ConnectionCloseID, StateClosed},
 	{StateClosing, wire.ConnectionCloseID, StateClosing},
 	{StateClosing, wire.ConnectionCloseOkID, StateClosed},
 }
 
 // after looks the transition up. Methods on channel 0 are rare, so a scan of
-// eleven rows is as good as an index.
+// the rows is as good as an index.
 func (s State) after(on wire.MethodID) (next State, ok bool) {
 	for _, t := range transitions {
 		if t.in == s && t.on == on {

@@ -43,6 +43,9 @@ func (id MethodID) FromServer() bool { return id.is(fromServer) }
 // FromClient tells that a client may send the method.
 func (id MethodID) FromClient() bool { return id.is(fromClient) }
 
+// IsReply tells that the method answers another one.
+func (id MethodID) IsReply() bool { return id.is(isReply) }
+
 // trait is a bit of what amqp.def tells about a method.
 type trait uint8
 
@@ -50,6 +53,7 @@ const (
 	fromClient trait = 1 << iota
 	fromServer
 	hasContent
+	isReply
 )
 
 func (id MethodID) is(t trait) bool {

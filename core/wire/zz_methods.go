@@ -228,23 +228,23 @@ func (id MethodID) traits() (name string, t trait) {
 	case ConnectionStartID:
 		return "connection.start", fromServer
 	case ConnectionStartOkID:
-		return "connection.start-ok", fromClient
+		return "connection.start-ok", fromClient | isReply
 	case ConnectionSecureID:
 		return "connection.secure", fromServer
 	case ConnectionSecureOkID:
-		return "connection.secure-ok", fromClient
+		return "connection.secure-ok", fromClient | isReply
 	case ConnectionTuneID:
 		return "connection.tune", fromServer
 	case ConnectionTuneOkID:
-		return "connection.tune-ok", fromClient
+		return "connection.tune-ok", fromClient | isReply
 	case ConnectionOpenID:
 		return "connection.open", fromClient
 	case ConnectionOpenOkID:
-		return "connection.open-ok", fromServer
+		return "connection.open-ok", fromServer | isReply
 	case ConnectionCloseID:
 		return "connection.close", fromClient | fromServer
 	case ConnectionCloseOkID:
-		return "connection.close-ok", fromClient | fromServer
+		return "connection.close-ok", fromClient | fromServer | isReply
 	case ConnectionBlockedID:
 		return "connection.blocked", fromServer
 	case ConnectionUnblockedID:
@@ -252,71 +252,71 @@ func (id MethodID) traits() (name string, t trait) {
 	case ConnectionUpdateSecretID:
 		return "connection.update-secret", fromClient
 	case ConnectionUpdateSecretOkID:
-		return "connection.update-secret-ok", fromServer
+		return "connection.update-secret-ok", fromServer | isReply
 	case ChannelOpenID:
 		return "channel.open", fromClient
 	case ChannelOpenOkID:
-		return "channel.open-ok", fromServer
+		return "channel.open-ok", fromServer | isReply
 	case ChannelFlowID:
 		return "channel.flow", fromClient | fromServer
 	case ChannelFlowOkID:
-		return "channel.flow-ok", fromClient | fromServer
+		return "channel.flow-ok", fromClient | fromServer | isReply
 	case ChannelCloseID:
 		return "channel.close", fromClient | fromServer
 	case ChannelCloseOkID:
-		return "channel.close-ok", fromClient | fromServer
+		return "channel.close-ok", fromClient | fromServer | isReply
 	case AccessRequestID:
 		return "access.request", fromClient
 	case AccessRequestOkID:
-		return "access.request-ok", fromServer
+		return "access.request-ok", fromServer | isReply
 	case ExchangeDeclareID:
 		return "exchange.declare", fromClient
 	case ExchangeDeclareOkID:
-		return "exchange.declare-ok", fromServer
+		return "exchange.declare-ok", fromServer | isReply
 	case ExchangeDeleteID:
 		return "exchange.delete", fromClient
 	case ExchangeDeleteOkID:
-		return "exchange.delete-ok", fromServer
+		return "exchange.delete-ok", fromServer | isReply
 	case ExchangeBindID:
 		return "exchange.bind", fromClient
 	case ExchangeBindOkID:
-		return "exchange.bind-ok", fromServer
+		return "exchange.bind-ok", fromServer | isReply
 	case ExchangeUnbindID:
 		return "exchange.unbind", fromClient
 	case ExchangeUnbindOkID:
-		return "exchange.unbind-ok", fromServer
+		return "exchange.unbind-ok", fromServer | isReply
 	case QueueDeclareID:
 		return "queue.declare", fromClient
 	case QueueDeclareOkID:
-		return "queue.declare-ok", fromServer
+		return "queue.declare-ok", fromServer | isReply
 	case QueueBindID:
 		return "queue.bind", fromClient
 	case QueueBindOkID:
-		return "queue.bind-ok", fromServer
+		return "queue.bind-ok", fromServer | isReply
 	case QueueUnbindID:
 		return "queue.unbind", fromClient
 	case QueueUnbindOkID:
-		return "queue.unbind-ok", fromServer
+		return "queue.unbind-ok", fromServer | isReply
 	case QueuePurgeID:
 		return "queue.purge", fromClient
 	case QueuePurgeOkID:
-		return "queue.purge-ok", fromServer
+		return "queue.purge-ok", fromServer | isReply
 	case QueueDeleteID:
 		return "queue.delete", fromClient
 	case QueueDeleteOkID:
-		return "queue.delete-ok", fromServer
+		return "queue.delete-ok", fromServer | isReply
 	case BasicQosID:
 		return "basic.qos", fromClient
 	case BasicQosOkID:
-		return "basic.qos-ok", fromServer
+		return "basic.qos-ok", fromServer | isReply
 	case BasicConsumeID:
 		return "basic.consume", fromClient
 	case BasicConsumeOkID:
-		return "basic.consume-ok", fromServer
+		return "basic.consume-ok", fromServer | isReply
 	case BasicCancelID:
 		return "basic.cancel", fromClient | fromServer
 	case BasicCancelOkID:
-		return "basic.cancel-ok", fromClient | fromServer
+		return "basic.cancel-ok", fromClient | fromServer | isReply
 	case BasicPublishID:
 		return "basic.publish", fromClient | hasContent
 	case BasicReturnID:
@@ -326,9 +326,9 @@ func (id MethodID) traits() (name string, t trait) {
 	case BasicGetID:
 		return "basic.get", fromClient
 	case BasicGetOkID:
-		return "basic.get-ok", fromServer | hasContent
+		return "basic.get-ok", fromServer | hasContent | isReply
 	case BasicGetEmptyID:
-		return "basic.get-empty", fromServer
+		return "basic.get-empty", fromServer | isReply
 	case BasicAckID:
 		return "basic.ack", fromClient | fromServer
 	case BasicRejectID:
@@ -338,27 +338,91 @@ func (id MethodID) traits() (name string, t trait) {
 	case BasicRecoverID:
 		return "basic.recover", fromClient
 	case BasicRecoverOkID:
-		return "basic.recover-ok", fromServer
+		return "basic.recover-ok", fromServer | isReply
 	case BasicNackID:
 		return "basic.nack", fromClient | fromServer
 	case ConfirmSelectID:
 		return "confirm.select", fromClient
 	case ConfirmSelectOkID:
-		return "confirm.select-ok", fromServer
+		return "confirm.select-ok", fromServer | isReply
 	case TxSelectID:
 		return "tx.select", fromClient
 	case TxSelectOkID:
-		return "tx.select-ok", fromServer
+		return "tx.select-ok", fromServer | isReply
 	case TxCommitID:
 		return "tx.commit", fromClient
 	case TxCommitOkID:
-		return "tx.commit-ok", fromServer
+		return "tx.commit-ok", fromServer | isReply
 	case TxRollbackID:
 		return "tx.rollback", fromClient
 	case TxRollbackOkID:
-		return "tx.rollback-ok", fromServer
+		return "tx.rollback-ok", fromServer | isReply
 	}
 	return "", 0
+}
+
+// Reply is the method that answers this one: basic.get-ok for basic.get, which
+// has two. 0 for methods that are not answered. NoWait is not looked at.
+func (id MethodID) Reply() MethodID {
+	switch id {
+	case ConnectionStartID:
+		return ConnectionStartOkID
+	case ConnectionSecureID:
+		return ConnectionSecureOkID
+	case ConnectionTuneID:
+		return ConnectionTuneOkID
+	case ConnectionOpenID:
+		return ConnectionOpenOkID
+	case ConnectionCloseID:
+		return ConnectionCloseOkID
+	case ConnectionUpdateSecretID:
+		return ConnectionUpdateSecretOkID
+	case ChannelOpenID:
+		return ChannelOpenOkID
+	case ChannelFlowID:
+		return ChannelFlowOkID
+	case ChannelCloseID:
+		return ChannelCloseOkID
+	case AccessRequestID:
+		return AccessRequestOkID
+	case ExchangeDeclareID:
+		return ExchangeDeclareOkID
+	case ExchangeDeleteID:
+		return ExchangeDeleteOkID
+	case ExchangeBindID:
+		return ExchangeBindOkID
+	case ExchangeUnbindID:
+		return ExchangeUnbindOkID
+	case QueueDeclareID:
+		return QueueDeclareOkID
+	case QueueBindID:
+		return QueueBindOkID
+	case QueueUnbindID:
+		return QueueUnbindOkID
+	case QueuePurgeID:
+		return QueuePurgeOkID
+	case QueueDeleteID:
+		return QueueDeleteOkID
+	case BasicQosID:
+		return BasicQosOkID
+	case BasicConsumeID:
+		return BasicConsumeOkID
+	case BasicCancelID:
+		return BasicCancelOkID
+	case BasicGetID:
+		return BasicGetOkID
+	case BasicRecoverID:
+		return BasicRecoverOkID
+	case ConfirmSelectID:
+		return ConfirmSelectOkID
+	case TxSelectID:
+		return TxSelectOkID
+	case TxCommitID:
+		return TxCommitOkID
+	case TxRollbackID:
+		return TxRollbackOkID
+	}
+	return 0
 }
 
 // ConnectionStart opens the dialogue, in answer to the protocol header;

@@ -75,7 +75,7 @@ func pump(c *core.Conn, conn net.Conn) error {
 type hello struct{ core.NopClient }
 
 func (hello) OnOpen(c *core.Conn) {
-	fmt.Println("open; server:", c.ServerProperties()["product"], c.ServerProperties()["version"])
+	fmt.Println("open; server:", c.PeerProperties()["product"], c.PeerProperties()["version"])
 	ch, err := c.OpenChannel(nil)
 	if err != nil {
 		log.Fatal(err)

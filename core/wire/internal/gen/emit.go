@@ -67,12 +67,48 @@ func (g *generator) switches(classes []*class) {
 		}
 	}
 	g.f("}\nreturn \"\", 0\n}\n\n")
+	g.replies(classes)
+}
+
+func (g *generator) replies(classes []*class) {
+	g.f("// Reply is the method that answers this one: basic.get-ok for basic.get, which\n")
+	g.f("// has two. 0 for methods that are not answered. NoWait is not looked at.\n")
+	g.f("func (id MethodID) Reply() MethodID {\nswitch id {\n")
+	for _, c := range classes {
+		for _, m := range c.methods {
+			if reply := m.answer(); reply != "" {
+				g.f("case %sID:\nreturn %sID\n", m.goName(), c.method(reply).goName())
+			}
+		}
+	}
+	g.f("}\nreturn 0\n}\n\n")
+}
+
+// answer is the name of the method's reply, also where there is another one.
+func (m *method) answer() string {
+	if m.reply == "" && m.class.method(m.name+"-ok") != nil {
+		return m.name + "-ok"
+	}
+	return m.reply
+}
+
+// isReply tells that the method answers another.
+func (m *method) isReply() bool {
+	for _, other := range m.class.methods {
+		if other.answer() == m.name {
+			return true
+		}
+	}
+	return m.String() == "basic.get-empty"
 }
 
 func (m *method) traits() string {
 	t := map[string]string{"client": "fromClient", "server": "fromServer", "both": "fromClient | fromServer"}[m.sender]
 	if m.content {
 		t += " | hasContent"
+	}
+	if m.isReply() {
+		t += " | isReply"
 	}
 	return t
 }

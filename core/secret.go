@@ -1,0 +1,56 @@
+package core
+
+import "github.com/haypile/haypile/core/wire"
+
+// UpdateSecret replaces the credential of a client's open connection, before an
+// OAuth 2 token expires (https://www.rabbitmq.com/docs/oauth2). done, unless it
+// is nil, runs exactly once, later: with nil when the broker took the secret,
+// else with what ended the connection. Errors, of which each means that nothing
+// was sent: ErrRole for a server, ErrNotOpen, ErrClosed, *wire.EncodeError for a
+// reason over 255 bytes, ErrFrameTooLarge.
+func (c *Conn) UpdateSecret(secret wire.Secret, reason string, done func(error)) error {
+	if err := c.opens(); err != nil {
+		return err
+	}
+	if err := c.send(0, &wire.ConnectionUpdateSecret{NewSecret: secret, Reason: reason}); err != nil {
+		return err
+	}
+	c.updates = append(c.updates, done)
+	return nil
+}
+
+// onUpdateSecretOk: the broker took the oldest of the new secrets.
+func (c *Conn) onUpdateSecretOk() error {
+	if len(c.updates) == 0 {
+		return offend(wire.CommandInvalid, "%s came unasked", wire.ConnectionUpdateSecretOkID)
+	}
+	if done := c.popUpdate(); done != nil {
+		done(nil)
+	}
+	return nil
+}
+
+func (c *Conn) popUpdate() (done func(error)) {
+	done = c.updates[0]
+	if c.updates = c.updates[1:]; len(c.updates) == 0 {
+		c.updates = nil
+	}
+	return done
+}
+
+// failUpdates tells those who wait that the connection is over.
+func (c *Conn) failUpdates(reason error) {
+	settled := true
+	defer func() {
+		if !settled {
+			c.failUpdates(reason)
+		}
+	}()
+	for len(c.updates) > 0 {
+		if done := c.popUpdate(); done != nil {
+			settled = false
+			done(reason)
+			settled = true
+		}
+	}
+}
