@@ -17,11 +17,18 @@ type pending struct {
 	got      func(*Delivery, error)   // basic.get, which has two replies
 	consumer *consumer                // of a basic.cancel
 	again    bool                     // noReply that was passed once
+	unsent   bool                     // held back by Config.Serial until the channel died
+	release  func(error)              // of a loan that was held back likewise
 	consumed func(tag string) *consumer
 }
 
 func (p *pending) fail(err error) {
+	if p.unsent {
+		err = &notSent{err}
+	}
 	switch {
+	case p.release != nil:
+		p.release(err)
 	case p.got != nil:
 		p.got(nil, err)
 	case p.done != nil:
@@ -81,22 +88,21 @@ func (ch *Channel) request(req wire.Method, p pending) error {
 	if silent && (p.done != nil || p.got != nil) {
 		return &ConfigError{"done", "set", "nil with NoWait, which has no reply"}
 	}
-	if err := ch.conn.send(ch.number, req); err != nil {
-		return err
-	}
 	switch m := req.(type) {
-	case *wire.ConfirmSelect:
-		ch.startConfirms()
 	case *wire.BasicCancel:
 		p.consumer, p.tag = ch.consumers.get(m.ConsumerTag), m.ConsumerTag
 	case *wire.BasicConsume:
 		p.tag = m.ConsumerTag
 	}
+	kind := heldRequest
 	if silent {
-		p.want = noReply
+		p.want, kind = noReply, heldPlain
 	}
-	if !silent || p.consumer != nil {
-		ch.pending.push(p)
+	if err := ch.conn.sendUser(ch, ch.number, req, kind, p); err != nil {
+		return err
+	}
+	if req.ID() == wire.ConfirmSelectID {
+		ch.startConfirms()
 	}
 	return nil
 }
@@ -201,6 +207,7 @@ func (ch *Channel) take(i int) pending {
 			ch.passed(ch.pending.remove(i))
 		}
 	}
+	ch.conn.replied(ch)
 	return p
 }
 
@@ -241,7 +248,11 @@ func (c *Conn) send(channel uint16, m wire.Method) error {
 }
 
 func (c *Conn) sendWithin(channel uint16, m wire.Method, frameMax uint32) error {
-	buf := c.out.room()
+	return c.encode(&c.out, channel, m, frameMax)
+}
+
+func (c *Conn) encode(o *output, channel uint16, m wire.Method, frameMax uint32) error {
+	buf := o.room()
 	n := len(buf)
 	buf, err := wire.AppendMethodFrame(buf, channel, m)
 	if err != nil {
@@ -250,6 +261,9 @@ func (c *Conn) sendWithin(channel uint16, m wire.Method, frameMax uint32) error 
 	if size := len(buf) - n; size > int(frameMax) {
 		return fmt.Errorf("%w: %s takes %d bytes, frame-max is %d", ErrFrameTooLarge, m.ID(), size, frameMax)
 	}
-	c.out.buf = buf
+	o.buf = buf
+	if o == &c.out {
+		c.traceSent(n)
+	}
 	return nil
 }

@@ -131,7 +131,12 @@ func (ch *Channel) Close(code wire.Code, text string) error {
 	if err := ch.usable(); err != nil {
 		return err
 	}
-	return ch.sendClose(orSuccess(code), text, 0)
+	m := &wire.ChannelClose{ReplyCode: orSuccess(code), ReplyText: text}
+	if err := ch.conn.sendUser(ch, ch.number, m, heldClose, pending{}); err != nil {
+		return err
+	}
+	ch.closes()
+	return nil
 }
 
 func orSuccess(code wire.Code) wire.Code {
@@ -146,22 +151,28 @@ func (ch *Channel) sendClose(code wire.Code, text string, about wire.MethodID) e
 	if err != nil {
 		return err
 	}
+	ch.conn.awaitCloseOk(ch)
+	ch.closes()
+	return nil
+}
+
+// closes: our close is out, or on its way behind what Config.Serial holds back.
+func (ch *Channel) closes() {
 	ch.state = channelClosing
 	if m := ch.receiving(); m != nil && (m.method == wire.BasicDeliverID || m.method == wire.BasicPublishID) {
 		ch.abandon()
 	}
-	ch.conn.awaitCloseOk(ch)
-	return nil
 }
 
 // fail closes the channel because of what the peer sent on it, where the
 // connection can live on.
 func (ch *Channel) fail(o *offence) error {
 	ch.cause = &Error{Code: o.code, Text: o.text, Channel: ch.number, Host: ch.conn.cfg.host, err: o.err}
-	if ch.state != channelOpen {
+	if ch.state != channelOpen && !ch.conn.serial.holds(ch) {
 		ch.abandon()
 		return nil
 	}
+	ch.conn.dropHeld(ch)
 	about := wire.MethodID(0)
 	if m := ch.receiving(); m != nil {
 		about = m.method
@@ -222,13 +233,16 @@ func (ch *Channel) end() {
 // panics does not keep the rest from being told: its panic goes on afterwards.
 func (ch *Channel) tell() {
 	ch.abandon()
+	ch.conn.dropHeld(ch)
+	ch.conn.replied(ch)
 	ch.consumers = consumers{}
 	reason := ch.cause
 	if reason == nil {
 		reason = ErrClosed
 	}
 	defer ch.tellClose()
-	ch.failPending(reason)
+	defer ch.failPending(reason)
+	ch.endStream(reason)
 }
 
 func (ch *Channel) tellClose() {

@@ -86,12 +86,15 @@ func (c *Conn) finish() {
 		return
 	}
 	c.state, c.ended = StateClosed, true
+	c.out.reclaim()
 	c.dl = deadlines{lastRead: c.dl.lastRead, lastWrite: c.dl.lastWrite}
 	c.in = input{}
 	c.shake, c.asked = nil, undecidedNothing
 	defer c.tellClose()
 	defer c.closeChannels()
-	c.failUpdates(&closedError{what: "the connection", reason: c.cause})
+	reason := error(&closedError{what: "the connection", reason: c.cause})
+	defer c.failUpdates(reason)
+	c.returnLoans(reason)
 }
 
 func (c *Conn) tellClose() {

@@ -86,6 +86,14 @@ type ClientConfig struct {
 	// Buffered, OnBlocked and IsBlocked: Publish then refuses only while a
 	// channel's flow is off. Default 16 MiB.
 	MaxBuffered int
+
+	// Serial keeps one request outstanding at a time: after a request that has a
+	// reply, everything else that is called is held back until the reply comes.
+	// For brokers that cannot cope with pipelined requests; RabbitMQ can.
+	Serial bool
+	// Trace, if set, is told of every frame that is sent or received. It must
+	// not call the Conn.
+	Trace func(f *TraceFrame)
 }
 
 // normalize returns a copy with the defaults filled in, or a *ConfigError.
@@ -187,6 +195,7 @@ type settings struct {
 	blockedTimeout   time.Duration
 	maxMessage       int64
 	maxBuffered      int
+	trace            func(*TraceFrame)
 }
 
 func (cfg *ClientConfig) settings() settings {
@@ -199,6 +208,7 @@ func (cfg *ClientConfig) settings() settings {
 		blockedTimeout:   cfg.BlockedTimeout,
 		maxMessage:       cfg.MaxMessage,
 		maxBuffered:      cfg.MaxBuffered,
+		trace:            cfg.Trace,
 	}
 }
 

@@ -47,7 +47,8 @@ type Conn struct {
 	answers int           // bytes of answers that the peer made us give, since output was last empty
 
 	blocked bool
-	choked  bool // ErrBackpressure was returned, OnWritable is owed
+	serial  *serial // nil unless Config.Serial
+	choked  bool    // ErrBackpressure was returned, OnWritable is owed
 }
 
 // scratch holds what is encoded or decoded once per message, so that none of it
@@ -82,6 +83,9 @@ func NewClient(cfg ClientConfig, h ClientHandler) (*Conn, error) {
 		h = NopClient{}
 	}
 	c := &Conn{role: roleClient, client: h, cfg: cfg.settings(), shake: &handshake{client: cfg}}
+	if cfg.Serial {
+		c.serial = &serial{}
+	}
 	c.limits.frameMax = preTuneFrameMax
 	return c, nil
 }
@@ -205,18 +209,23 @@ func (c *Conn) Outbound(dst [][]byte) [][]byte {
 	if c.broken || c.out.len() == 0 {
 		return dst
 	}
-	return append(dst, c.out.pending())
+	return c.out.segments(dst)
 }
 
 // Advance tells that the transport took the first n bytes of Outbound. It may
-// run OnWritable. n beyond what is pending is cut to it.
+// run OnWritable and release loans. n beyond what is pending is cut to it.
 func (c *Conn) Advance(n int) {
 	if c.broken || n <= 0 {
 		return
 	}
 	c.enter("Advance")
 	defer c.leave()
-	c.out.advance(n)
+	for n > 0 {
+		left, release := c.out.advance(n)
+		if n = left; release != nil {
+			release(nil)
+		}
+	}
 	if c.out.len() == 0 {
 		c.answers = 0
 	}
@@ -227,7 +236,7 @@ func (c *Conn) Advance(n int) {
 
 // unchoke tells that there is room again, once after any number of refusals.
 func (c *Conn) unchoke() {
-	if !c.choked || c.state != StateOpen || c.blocked && c.role == roleClient || c.out.len() > c.cfg.maxBuffered/2 {
+	if !c.choked || c.state != StateOpen || c.blocked && c.role == roleClient || c.queued() > c.cfg.maxBuffered/2 {
 		return
 	}
 	c.choked = false
@@ -238,8 +247,9 @@ func (c *Conn) unchoke() {
 	}
 }
 
-// Buffered is the number of bytes that wait in Outbound.
-func (c *Conn) Buffered() int { return c.out.len() }
+// Buffered is the number of bytes that wait in Outbound, and of those that
+// ClientConfig.Serial holds back.
+func (c *Conn) Buffered() int { return c.queued() }
 
 // Finished tells that nothing is left to read, write or wait for: close the
 // transport.

@@ -8,8 +8,9 @@ import (
 
 // consumer is whom the deliveries with one tag go to.
 type consumer struct {
-	tag string
-	on  func(*Delivery)
+	tag    string
+	on     func(*Delivery)
+	stream StreamHandler // instead of on
 }
 
 // consumers of a channel by tag. Most channels have one, and deliveries come in
@@ -57,8 +58,16 @@ func (cs *consumers) remove(k *consumer) {
 // Errors besides those of Call: a *ConfigError when the tag is in use on this
 // channel or on is nil.
 func (ch *Channel) Consume(req *wire.BasicConsume, on func(*Delivery), done func(*wire.BasicConsumeOk, error)) error {
-	if req == nil || on == nil {
-		return &ConfigError{"request or callback", "nil", "set"}
+	if on == nil {
+		return &ConfigError{"callback", "nil", "set"}
+	}
+	return ch.consume(req, consumer{on: on}, done)
+}
+
+// consume starts the consumer, whose tag is still to be set.
+func (ch *Channel) consume(req *wire.BasicConsume, k consumer, done func(*wire.BasicConsumeOk, error)) error {
+	if req == nil {
+		return &ConfigError{"request", "nil", "set"}
 	}
 	if req.ConsumerTag == "" && req.NoWait {
 		return &ConfigError{"ConsumerTag", "empty", "set with NoWait, which has no reply to tell it"}
@@ -74,13 +83,14 @@ func (ch *Channel) Consume(req *wire.BasicConsume, on func(*Delivery), done func
 		}
 	}
 	if req.ConsumerTag == "" {
-		p.consumed = func(tag string) *consumer { return &consumer{tag, on} }
+		p.consumed = func(tag string) *consumer { k.tag = tag; return &k }
 	}
 	if err := ch.request(req, p); err != nil {
 		return err
 	}
 	if req.ConsumerTag != "" {
-		ch.consumers.put(&consumer{req.ConsumerTag, on})
+		k.tag = req.ConsumerTag
+		ch.consumers.put(&k)
 	}
 	return nil
 }
@@ -127,6 +137,9 @@ func (ch *Channel) sendSettle(tag uint64, multiple bool, m wire.Method) error {
 	}
 	if tag == 0 && !multiple {
 		return &ConfigError{"delivery tag", 0, "at least 1"}
+	}
+	if ch.conn.serial != nil {
+		return ch.conn.sendUser(ch, ch.number, m, heldPlain, pending{})
 	}
 	return ch.conn.send(ch.number, m)
 }

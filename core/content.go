@@ -19,7 +19,8 @@ type content struct {
 	body      []byte // pieces of a body that did not come in one
 	deliver   wire.BasicDeliver
 	delivery  Delivery
-	consumer  *consumer // of a basic.deliver
+	consumer  *consumer     // of a basic.deliver
+	stream    StreamHandler // that was told the beginning and not yet the end
 	returned  Return
 	published Published // by a client, to a server
 }
@@ -94,6 +95,11 @@ func (ch *Channel) onHeader(m *content, payload []byte) error {
 	if class != m.method.Class() {
 		return offend(wire.FrameError, "content header of class %d after %s", class, m.method)
 	}
+	if m.method == wire.BasicDeliverID && m.consumer.stream != nil {
+		m.header, m.size, m.got = true, size, 0
+		ch.begin(m, props)
+		return nil
+	}
 	if size > uint64(ch.conn.cfg.maxMessage) {
 		return ch.fail(&offence{
 			code: wire.ContentTooLarge, err: ErrMessageTooLarge,
@@ -120,6 +126,10 @@ func (ch *Channel) onBody(m *content, p []byte, last bool) error {
 		return offend(wire.FrameError, "more content body than the %d bytes announced", m.size)
 	}
 	m.got += uint64(len(p))
+	if m.stream != nil {
+		ch.chunk(m, p, last)
+		return nil
+	}
 	if last && m.got == m.size && len(m.body) == 0 {
 		ch.received(m, p)
 		return nil
@@ -174,7 +184,10 @@ func (ch *Channel) abandon() {
 			ch.conn.in.aliased = nil
 		}
 		ch.conn.in.reuse(m.body)
-		ch.incoming = nil
+		m.method, m.body = 0, nil
+		if m.stream == nil {
+			ch.incoming = nil
+		}
 	}
 }
 

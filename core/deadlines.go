@@ -177,6 +177,7 @@ func (c *Conn) expire() {
 	if c.due(c.sendAt()) {
 		c.out.shrink()
 		c.out.append(wire.HeartbeatFrame)
+		c.traceSent(c.out.off)
 		c.dl.lastWrite = c.now
 	}
 }

@@ -16,6 +16,9 @@ var (
 	ErrClosed = errors.New("amqp: closed")
 	// ErrStarted: Start was called before.
 	ErrStarted = errors.New("amqp: already started")
+	// ErrNotSent: a request was held back by ClientConfig.Serial when its channel
+	// ended. What ended it is wrapped as well.
+	ErrNotSent = errors.New("amqp: not sent")
 	// ErrRole: the call is for the other side of a connection, such as Publish on
 	// a channel of a server.
 	ErrRole = errors.New("amqp: not for this side of the connection")

@@ -75,7 +75,7 @@ func (c *Conn) parse(p []byte) []byte {
 		return p[n:]
 	}
 	if t == wire.FrameBody {
-		c.in.body = bodyFrame{on: true, ch: channel, left: size}
+		c.beginBody(channel, size)
 		return p[wire.FrameHeaderSize:]
 	}
 	c.in.carry = append(c.in.carry, p...)
@@ -101,7 +101,7 @@ func (c *Conn) complete(p []byte) []byte {
 	}
 	if t == wire.FrameBody {
 		in.carry = in.carry[:0]
-		in.body = bodyFrame{on: true, ch: channel, left: size}
+		c.beginBody(channel, size)
 		return p
 	}
 	n := min(wire.FrameOverhead+int(size)-len(in.carry), len(p))
@@ -190,6 +190,9 @@ func (c *Conn) frame(t wire.FrameType, channel uint16, rest []byte, volatile boo
 		c.misframed(channel, offend(wire.FrameError, "frame ends in 0x%02X, not in 0xCE", end))
 		return
 	}
+	if c.cfg.trace != nil {
+		c.trace(false, t, channel, uint32(len(payload)), payload)
+	}
 	switch t {
 	case wire.FrameMethod:
 		c.method(channel, payload)
@@ -200,6 +203,14 @@ func (c *Conn) frame(t wire.FrameType, channel uint16, rest []byte, volatile boo
 		}
 	case wire.FrameBody:
 		c.body(channel, payload, true)
+	}
+}
+
+// beginBody: the header of a body frame has come that is not whole.
+func (c *Conn) beginBody(channel uint16, size uint32) {
+	c.in.body = bodyFrame{on: true, ch: channel, left: size}
+	if c.cfg.trace != nil {
+		c.trace(false, wire.FrameBody, channel, size, nil)
 	}
 }
 

@@ -28,7 +28,10 @@ type Publishing struct {
 // OnWritable or OnFlow), ErrClosed, *wire.EncodeError for an exchange name or
 // routing key over 255 bytes or properties that cannot be encoded,
 // ErrFrameTooLarge for properties over frame-max, *ConfigError.
-func (ch *Channel) Publish(p *Publishing) (seq uint64, err error) {
+func (ch *Channel) Publish(p *Publishing) (seq uint64, err error) { return ch.publish(p, nil) }
+
+// publish lends the body when there is a release, else copies it.
+func (ch *Channel) publish(p *Publishing, release func(error)) (seq uint64, err error) {
 	c := ch.conn
 	if p == nil {
 		return 0, &ConfigError{"publishing", "nil", "set"}
@@ -45,11 +48,20 @@ func (ch *Channel) Publish(p *Publishing) (seq uint64, err error) {
 	}
 	m := &c.scratch.publish
 	*m = wire.BasicPublish{Exchange: p.Exchange, RoutingKey: p.RoutingKey, Mandatory: p.Mandatory}
-	buf, err := ch.appendContent(c.out.room(), m, raw, len(p.Body))
+	o := c.lane()
+	before := o.mark()
+	buf, err := ch.appendContent(o.room(), m, raw, len(p.Body))
 	if err != nil {
 		return 0, err
 	}
-	c.out.buf = wire.AppendBody(buf, ch.number, p.Body, c.limits.frameMax)
+	n := len(o.buf)
+	o.buf = buf
+	o.appendBody(ch.number, p.Body, c.limits.frameMax, release)
+	if o == &c.out {
+		c.traceSent(n)
+	} else {
+		c.commit(o, before, ch, heldPlain, pending{})
+	}
 	if ch.confirms == nil {
 		return 0, nil
 	}
@@ -60,7 +72,7 @@ func (ch *Channel) Publish(p *Publishing) (seq uint64, err error) {
 // changes.
 func (c *Conn) full() bool {
 	limit := c.cfg.maxBuffered
-	if limit == Unbounded || c.out.len() < limit && (!c.blocked || c.role == roleServer) {
+	if limit == Unbounded || c.queued() < limit && (!c.blocked || c.role == roleServer) {
 		return false
 	}
 	c.choked = true

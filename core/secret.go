@@ -12,7 +12,7 @@ func (c *Conn) UpdateSecret(secret wire.Secret, reason string, done func(error))
 	if err := c.opens(); err != nil {
 		return err
 	}
-	if err := c.send(0, &wire.ConnectionUpdateSecret{NewSecret: secret, Reason: reason}); err != nil {
+	if err := c.sendUser(nil, 0, &wire.ConnectionUpdateSecret{NewSecret: secret, Reason: reason}, heldRequest, pending{}); err != nil {
 		return err
 	}
 	c.updates = append(c.updates, done)
@@ -24,6 +24,7 @@ func (c *Conn) onUpdateSecretOk() error {
 	if len(c.updates) == 0 {
 		return offend(wire.CommandInvalid, "%s came unasked", wire.ConnectionUpdateSecretOkID)
 	}
+	c.replied(nil)
 	if done := c.popUpdate(); done != nil {
 		done(nil)
 	}

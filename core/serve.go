@@ -277,7 +277,9 @@ func (ch *Channel) sendContent(m wire.Method, content *Content) error {
 	if err != nil {
 		return err
 	}
+	n := len(c.out.buf)
 	c.out.buf = wire.AppendBody(buf, ch.number, content.Body, c.limits.frameMax)
+	c.traceSent(n)
 	return nil
 }
 

@@ -52,6 +52,10 @@ type ServerConfig struct {
 	// Deliver, Return and GetOk return ErrBackpressure. Methods without content
 	// are always accepted. Default 16 MiB.
 	MaxBuffered int
+
+	// Trace, if set, is told of every frame that is sent or received. It must
+	// not call the Conn.
+	Trace func(f *TraceFrame)
 }
 
 func (cfg ServerConfig) normalize() (ServerConfig, error) {
@@ -99,5 +103,6 @@ func (cfg *ServerConfig) settings() settings {
 		blockedTimeout:   Off,
 		maxMessage:       cfg.MaxMessage,
 		maxBuffered:      cfg.MaxBuffered,
+		trace:            cfg.Trace,
 	}
 }

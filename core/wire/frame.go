@@ -107,12 +107,14 @@ func frameError(offset int, format string, args ...any) error {
 
 // AppendTo appends the frame. The payload must be shorter than 4 GiB.
 func (f Frame) AppendTo(dst []byte) []byte {
-	dst = appendFrameHeader(dst, f.Type, f.Channel, len(f.Payload))
+	dst = AppendFrameHeader(dst, f.Type, f.Channel, uint32(len(f.Payload)))
 	dst = append(dst, f.Payload...)
 	return append(dst, FrameEnd)
 }
 
-func appendFrameHeader(dst []byte, t FrameType, channel uint16, size int) []byte {
+// AppendFrameHeader appends the header of a frame whose payload of size bytes, and
+// then FrameEnd, are sent by other means.
+func AppendFrameHeader(dst []byte, t FrameType, channel uint16, size uint32) []byte {
 	return append(dst, byte(t), byte(channel>>8), byte(channel),
 		byte(size>>24), byte(size>>16), byte(size>>8), byte(size))
 }
@@ -122,7 +124,7 @@ func appendFrameHeader(dst []byte, t FrameType, channel uint16, size int) []byte
 // negotiated frame-max is for the caller to see, by the length.
 func AppendMethodFrame(dst []byte, channel uint16, m Method) ([]byte, error) {
 	start := len(dst)
-	b, err := m.AppendTo(appendFrameHeader(dst, FrameMethod, channel, 0))
+	b, err := m.AppendTo(AppendFrameHeader(dst, FrameMethod, channel, 0))
 	if err != nil {
 		return b[:start], err
 	}
@@ -135,7 +137,7 @@ func AppendMethodFrame(dst []byte, channel uint16, m Method) ([]byte, error) {
 // peer and is not checked; nil or empty stands for no property.
 func AppendHeaderFrame(dst []byte, channel, class uint16, bodySize uint64, props RawProperties) []byte {
 	size := contentHeaderSize + max(len(props), 2)
-	dst = appendFrameHeader(dst, FrameHeader, channel, size)
+	dst = AppendFrameHeader(dst, FrameHeader, channel, uint32(size))
 	dst = append(dst, byte(class>>8), byte(class), 0, 0)
 	dst = binary.BigEndian.AppendUint64(dst, bodySize)
 	if len(props) == 0 {
