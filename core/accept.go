@@ -21,8 +21,8 @@ const (
 
 // expects tells that a server that is not open yet waits for the method. The
 // state table cannot tell: it does not know what the embedder has decided.
-func (h *handshake) expects(r role, id wire.MethodID) bool {
-	return r == roleClient || id == h.want || id == wire.ConnectionCloseID
+func (c *Conn) expects(id wire.MethodID) bool {
+	return c.role == roleClient || id == c.shake.want || id == wire.ConnectionCloseID
 }
 
 // greet gathers the protocol header that a client begins with (AMQP 0-9-1
@@ -143,7 +143,7 @@ func (c *Conn) onUpdateSecret(args []byte) error {
 // inside the callback that asked or later; a client that does not wait for its
 // answers may be refused for what it sends meanwhile.
 //
-// Errors: ErrRole for a client, ErrClosed, a *ConfigError when nothing is asked.
+// Errors: ErrRole for a client, ErrClosed, ErrNotAsked.
 func (c *Conn) Accept() error {
 	if err := c.decidable(); err != nil {
 		return err
@@ -194,7 +194,7 @@ func (c *Conn) Challenge(challenge []byte) error {
 		return err
 	}
 	if c.asked != undecidedAuth {
-		return &ConfigError{"challenge", "made", "an answer to OnAuth"}
+		return ErrNotAsked
 	}
 	if err := c.send(0, &wire.ConnectionSecure{Challenge: challenge}); err != nil {
 		return err
@@ -236,7 +236,7 @@ func (c *Conn) decidable() error {
 	case c.state > StateOpen || c.broken:
 		return &closedError{what: "the connection", reason: c.cause}
 	case c.asked == undecidedNothing:
-		return &ConfigError{"decision", "made", "an answer to OnAuth, OnOpen or OnUpdateSecret"}
+		return ErrNotAsked
 	}
 	return nil
 }

@@ -19,6 +19,9 @@ var (
 	// ErrNotSent: a request was held back by ClientConfig.Serial when its channel
 	// ended. What ended it is wrapped as well.
 	ErrNotSent = errors.New("amqp: not sent")
+	// ErrNotAsked: Accept, Refuse or Challenge was called when there was nothing
+	// to decide.
+	ErrNotAsked = errors.New("amqp: nothing to decide; Accept, Refuse and Challenge answer OnAuth, OnOpen and OnUpdateSecret")
 	// ErrRole: the call is for the other side of a connection, such as Publish on
 	// a channel of a server.
 	ErrRole = errors.New("amqp: not for this side of the connection")

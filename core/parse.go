@@ -253,11 +253,11 @@ func (c *Conn) connectionMethod(id wire.MethodID, args []byte) error {
 	if c.state == StateClosing && id != wire.ConnectionCloseID && id != wire.ConnectionCloseOkID {
 		return nil
 	}
-	next, ok := c.state.after(id)
-	if !ok || !c.role.hears(id) || c.shake != nil && !c.shake.expects(c.role, id) {
+	awaited := c.state
+	next, ok := awaited.after(id)
+	if !ok || !c.role.hears(id) || awaited < StateOpen && !c.expects(id) {
 		return c.misplaced(id, 0)
 	}
-	awaited := c.state
 	c.state = next
 	var err error
 	switch id {

@@ -164,7 +164,7 @@ func (o *output) unlend(first, n int, to *fifo[pending]) {
 	for i := range n {
 		r := o.loans.refs.at(first + i)
 		if r.release != nil {
-			to.push(pending{release: r.release})
+			to.push(pending{release: r.release, unsent: true})
 			r.release = nil
 		}
 		o.loans.size -= len(r.data)
