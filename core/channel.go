@@ -195,7 +195,7 @@ func (ch *Channel) onChannelClose(args []byte) error {
 		return err
 	}
 	remote := &Error{Code: m.ReplyCode, Text: m.ReplyText, Method: m.Cause, Channel: ch.number, Remote: true, Host: ch.conn.cfg.host, client: ch.serving != nil}
-	if ch.state != channelOpen {
+	if ch.state != channelOpen && !ch.conn.serial.holds(ch) {
 		// Both sides closed at once: the answer to ours is still to come and
 		// frees the number.
 		if ch.cause == nil {

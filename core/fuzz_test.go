@@ -72,3 +72,56 @@ func answer(t *testing.T, open bool, s split, input []byte) *bench {
 	}
 	return b
 }
+
+// FuzzServerFeed plays a client that sends anything.
+func FuzzServerFeed(f *testing.F) {
+	t := &testing.T{}
+	for _, o := range serverOffences {
+		if p := o.feed(t); len(p) < 1000 {
+			f.Add(true, uint64(1), p)
+		}
+	}
+	header := []byte(wire.ProtocolHeader)
+	f.Add(false, uint64(0), frames(t, 0, header, startOk, tuneOk, open, &wire.ConnectionClose{}))
+	f.Add(false, uint64(2), frames(t, 0, header, startOk, &wire.ConnectionClose{}))
+	f.Add(false, uint64(2), []byte("GET / HTTP/1.1\r\n\r\n"))
+	f.Add(true, uint64(3), frames(t, 1, &wire.QueueDeclare{}, &wire.ConfirmSelect{}, &wire.BasicPublish{Mandatory: true}, "body", &wire.BasicConsume{},
+		&wire.BasicAck{DeliveryTag: 1}, &wire.BasicGet{}, &wire.ChannelFlow{}, &wire.BasicCancelOk{}, &wire.ChannelClose{}, &wire.ChannelOpen{}))
+	f.Fuzz(func(t *testing.T, open bool, seed uint64, input []byte) {
+		pieces, b := attend(t, open, randomly(seed), input), attend(t, open, whole, input)
+		if errors.Is(b.c.Err(), wire.FrameError) {
+			return // the cuts decide which of two faults in a frame is found
+		}
+		compare(t, "callbacks told, of pieces", pieces.log, b.log)
+		if !bytes.Equal(pieces.in, b.in) {
+			t.Errorf("to pieces the server sends\n%x\nand to the whole\n%x", pieces.in, b.in)
+		}
+	})
+}
+
+// attend is a server that was fed the input and then lost its transport.
+func attend(t *testing.T, open bool, s split, input []byte) *bench {
+	var b *bench
+	if open {
+		b = serving(t, core.ServerConfig{MaxMessage: 1 << 16})
+	} else {
+		b = newServerBench(t, core.ServerConfig{MaxMessage: 1 << 16})
+	}
+	b.split = s
+	b.feed(input)
+	if len(b.in) > 4096+4*len(input) {
+		t.Errorf("%d bytes of input made %d of output", len(input), len(b.in))
+	}
+	b.at(minute)
+	b.c.Lost(nil, b.now)
+	closed := 0
+	for _, line := range b.log {
+		if strings.HasPrefix(line, "closed: ") {
+			closed++
+		}
+	}
+	if closed != 1 || !b.c.Finished() {
+		t.Errorf("told %v, finished %v", b.log, b.c.Finished())
+	}
+	return b
+}

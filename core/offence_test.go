@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -11,14 +14,17 @@ import (
 	"github.com/haypile/haypile/core/wire"
 )
 
-// offences are what a peer must not do on an open connection with channel 1
-// open, with a consumer "c" and a request for a queue.declare on its way.
-var offences = []struct {
+// offence is what a peer must not do.
+type offence struct {
 	name string
 	row  string // of the table in doc.go
 	code wire.Code
 	feed func(t *testing.T) []byte
-}{
+}
+
+// offences are what a broker must not do on an open connection with channel 1
+// open, with a consumer "c" and a request for a queue.declare on its way.
+var offences = []offence{
 	{"unknown frame type", "unknown frame type", wire.FrameError, bytesOf(4, 0, 0, 0, 0, 0, 0, 0xCE)},
 	{"frame above frame-max", "frame above frame-max", wire.FrameError, bytesOf(3, 0, 1, 0, 2, 0, 0)},
 	{"wrong end octet", "wrong end octet", wire.FrameError, func(t *testing.T) []byte {
@@ -140,9 +146,49 @@ func doc(t *testing.T) string {
 	return string(text)
 }
 
+// otherOffences stand in the table and have tests of their own.
+var otherOffences = []offence{
+	{name: "TestMessageAboveMaxMessageClosesItsChannel", row: "body above MaxMessage", code: wire.ContentTooLarge},
+	{name: "TestServerRefusesHandshakes", row: "mechanism that is not on offer", code: wire.AccessRefused},
+	{name: "TestServerRefusesHandshakes", row: "limits above those offered", code: wire.NotAllowed},
+	{name: "TestAPeerThatDoesNotReadIsGivenUp", row: "answers that are not read", code: wire.ResourceError},
+	{name: "client_deliveries.txt", row: "delivery to an unknown consumer", code: wire.NotFound},
+}
+
+// Every row of the documentation is tested.
+func TestEveryDocumentedOffenceIsTested(t *testing.T) {
+	_, table, _ := strings.Cut(doc(t), "// # Offences")
+	for line := range strings.Lines(table) {
+		what, code, isRow := offenceRow(line)
+		if !isRow {
+			continue
+		}
+		for part := range strings.SplitSeq(what, ", ") {
+			tested := false
+			for _, o := range slices.Concat(offences, serverOffences, otherOffences) {
+				tested = tested || uint16(o.code) == code && (strings.Contains(part, o.row) || strings.Contains(o.row, part) || strings.Contains(what, o.row))
+			}
+			if !tested {
+				t.Errorf("nothing tests %q with %d", part, code)
+			}
+		}
+	}
+}
+
+var row = regexp.MustCompile(`^//\t(.*\S) +([0-9]{3}) (connection|channel)$`)
+
+func offenceRow(line string) (what string, code uint16, ok bool) {
+	m := row.FindStringSubmatch(strings.TrimSuffix(line, "\n"))
+	if m == nil {
+		return "", 0, false
+	}
+	n, _ := strconv.Atoi(m[2])
+	return m[1], uint16(n), true
+}
+
 func TestEveryOffenceStandsInTheDocumentation(t *testing.T) {
 	lines := strings.Split(doc(t), "\n")
-	for _, o := range offences {
+	for _, o := range slices.Concat(offences, serverOffences, otherOffences) {
 		found := false
 		for _, line := range lines {
 			found = found || strings.Contains(line, o.row) && strings.Contains(line, fmt.Sprintf(" %d ", uint16(o.code)))

@@ -154,11 +154,11 @@ func (p *Pair) send(s Side) bool {
 	}
 	n := 0
 	for _, segment := range e.conn.Outbound(nil) {
-		if room := p.Window - e.size; p.Window > 0 && len(segment) > room {
-			segment = segment[:max(room, 0)]
+		segment = segment[:p.room(e, len(segment))]
+		if len(segment) == 0 {
+			break
 		}
-		if e.cut >= 0 {
-			segment = segment[:min(len(segment), e.cut)]
+		if e.cut > 0 {
 			e.cut -= len(segment)
 		}
 		e.way = append(e.way, packet{p.now.Add(p.Latency), append([]byte(nil), segment...)})
@@ -174,6 +174,17 @@ func (p *Pair) send(s Side) bool {
 		return true
 	}
 	return n > 0
+}
+
+// room is how many of n bytes the network takes.
+func (p *Pair) room(e *end, n int) int {
+	if p.Window > 0 {
+		n = min(n, max(p.Window-e.size, 0))
+	}
+	if e.cut >= 0 {
+		n = min(n, e.cut)
+	}
+	return n
 }
 
 // deliver feeds to a side what has arrived for it.
