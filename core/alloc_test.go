@@ -45,6 +45,14 @@ func TestAllocationsInSteadyState(t *testing.T) {
 			take(b.c, &out)
 		})
 	}
+	large := &core.Publishing{RoutingKey: "k", Body: make([]byte, 300_000)}
+	release := func(error) {}
+	steady(t, "publish of a lent body", func() {
+		if _, err := ch.PublishLoan(large, release); err != nil {
+			t.Fatal(err)
+		}
+		take(b.c, &out)
+	})
 	ok(t, ch.Consume(&wire.BasicConsume{ConsumerTag: "c"}, func(d *core.Delivery) { ch.Ack(d.DeliveryTag, false) }, nil))
 	b.method(1, &wire.BasicConsumeOk{ConsumerTag: "c"})
 	delivery := frames(t, 1, &wire.BasicDeliver{ConsumerTag: "c", DeliveryTag: 1, Exchange: "e", RoutingKey: "some.key"})
@@ -71,5 +79,63 @@ func TestAllocationsInSteadyState(t *testing.T) {
 		}
 		take(b.c, &out)
 		b.c.Feed(ack, b.now)
+	})
+}
+
+// quiet is a server that delivers what is published and notes nothing.
+type quiet struct {
+	core.NopServer
+	deliver wire.BasicDeliver
+	content core.Content
+	ack     wire.BasicAck
+}
+
+func (q *quiet) OnAuth(c *core.Conn, _ string, _ wire.Secret) { c.Accept() }
+func (q *quiet) OnChannel(*core.Conn, *core.Channel) core.ServerChannelHandler {
+	return quietChannel{q: q}
+}
+
+type quietChannel struct {
+	core.NopServerChannel
+	q *quiet
+}
+
+func (quietChannel) OnMethod(*core.Channel, wire.Method) {}
+
+func (h quietChannel) OnPublish(ch *core.Channel, p *core.Published) {
+	q := h.q
+	q.deliver.ConsumerTag, q.deliver.Exchange, q.deliver.RoutingKey = "consumer", p.Exchange, p.RoutingKey
+	q.deliver.DeliveryTag++
+	q.content.RawProperties, q.content.Body = p.Properties, p.Body
+	ch.Deliver(&q.deliver, &q.content)
+	q.ack.DeliveryTag = p.Seq
+	ch.Send(&q.ack)
+}
+
+// quietServer is open, with channel 1 in confirm mode.
+func quietServer(t testing.TB) *bench {
+	b := &bench{t: t, now: epoch, split: whole}
+	c, err := core.NewServer(core.ServerConfig{}, &quiet{})
+	ok(t, err)
+	b.c = c
+	ok(t, c.Start(b.now))
+	b.method(0, []byte(wire.ProtocolHeader), startOk, tuneOk, open)
+	b.method(1, &wire.ChannelOpen{}, &wire.ConfirmSelect{NoWait: true})
+	b.received()
+	return b
+}
+
+func TestAllocationsOfAServerInSteadyState(t *testing.T) {
+	b := quietServer(t)
+	raw, err := (&wire.Properties{ContentType: "text/plain", Headers: wire.Table{"a": 1, "b": "two"}}).Encode()
+	ok(t, err)
+	input := frames(t, 1, &wire.BasicPublish{Exchange: "e", RoutingKey: "some.key"})
+	input = wire.AppendHeaderFrame(input, 1, wire.ClassBasic, 64, raw)
+	input = wire.AppendBodyFrame(input, 1, make([]byte, 64))
+	input = append(input, frames(t, 1, &wire.BasicAck{DeliveryTag: 1}, &wire.BasicNack{DeliveryTag: 2}, &wire.BasicReject{DeliveryTag: 3})...)
+	var out [][]byte
+	steady(t, "publish, deliver, confirm, settle", func() {
+		b.c.Feed(input, b.now)
+		take(b.c, &out)
 	})
 }

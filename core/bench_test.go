@@ -89,3 +89,49 @@ func BenchmarkIdle(b *testing.B) {
 		runtime.KeepAlive(kept)
 	}
 }
+
+// BenchmarkServe feeds publishes 64 KiB at a time to a server that delivers and
+// confirms each; an operation is one message.
+func BenchmarkServe(b *testing.B) {
+	h := quietServer(b)
+	message := frames(b, 1, &wire.BasicPublish{Exchange: "exchange", RoutingKey: "routing.key"}, string(make([]byte, 64)))
+	var feed []byte
+	n := 0
+	for ; len(feed) < 64<<10; n++ {
+		feed = append(feed, message...)
+	}
+	var out [][]byte
+	b.ReportAllocs()
+	for i := 0; i < b.N; i += n {
+		h.c.Feed(feed, h.now)
+		take(h.c, &out)
+	}
+}
+
+// BenchmarkPublishLarge compares copying a body with lending it.
+func BenchmarkPublishLarge(b *testing.B) {
+	for _, size := range []int{16 << 10, 128 << 10, 1 << 20} {
+		p := &core.Publishing{Exchange: "exchange", RoutingKey: "routing.key", Body: make([]byte, size)}
+		for _, lend := range []bool{false, true} {
+			how := "copied"
+			if lend {
+				how = "lent"
+			}
+			b.Run(fmt.Sprintf("%dKiB %s", size>>10, how), func(b *testing.B) {
+				h := opened(b, core.ClientConfig{})
+				ch := h.channel()
+				release := func(error) {}
+				var out [][]byte
+				b.SetBytes(int64(size))
+				for b.Loop() {
+					if lend {
+						ch.PublishLoan(p, release)
+					} else {
+						ch.Publish(p)
+					}
+					take(h.c, &out)
+				}
+			})
+		}
+	}
+}

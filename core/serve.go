@@ -100,8 +100,8 @@ func (ch *Channel) owe(m wire.Method) error {
 // onPublish begins a message of the client.
 func (ch *Channel) onPublish(args []byte) error {
 	in := ch.expect(wire.BasicPublishID)
-	var m wire.BasicPublish
-	if err := ch.conn.in.interning().Method(args, &m); err != nil {
+	m := &ch.conn.scratch.publish
+	if err := ch.conn.in.interning().Method(args, m); err != nil {
 		return err
 	}
 	if args[len(args)-1]&immediateBit != 0 {
