@@ -87,9 +87,13 @@ func (c *Conn) usable() error {
 	return &closedError{what: "the connection", reason: c.cause}
 }
 
+func (ch *Channel) live() bool {
+	return ch.state == channelOpen && ch.conn.state == StateOpen && !ch.conn.broken
+}
+
 // usable is nil while the channel takes requests.
 func (ch *Channel) usable() error {
-	if ch.state == channelOpen && ch.conn.state == StateOpen && !ch.conn.broken {
+	if ch.live() {
 		return nil
 	}
 	return &closedError{what: fmt.Sprintf("channel %d", ch.number), reason: ch.Err()}
@@ -97,6 +101,9 @@ func (ch *Channel) usable() error {
 
 // requests is nil while the channel takes what a client sends.
 func (ch *Channel) requests() error {
+	if ch.live() && ch.serving == nil {
+		return nil
+	}
 	if ch.serving != nil {
 		return ErrRole
 	}

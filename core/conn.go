@@ -54,7 +54,10 @@ type Conn struct {
 // scratch holds what is encoded or decoded once per message, so that none of it
 // is allocated once per message.
 type scratch struct {
-	publish wire.BasicPublish
+	publish wire.BasicPublish  // the last one that was encoded, see envelope
+	on      uint16             // the channel that it was encoded for
+	frame   []byte             // its encoding
+	checked wire.RawProperties // a copy of the last ones that passed Check
 	ack     wire.BasicAck
 	nack    wire.BasicNack
 	reject  wire.BasicReject
@@ -144,6 +147,10 @@ func (c *Conn) Feed(p []byte, now time.Time) {
 		c.dl.heard(now)
 	}
 	for len(p) > 0 && c.reading() {
+		if n := c.wholeDelivery(p); n > 0 {
+			p = p[n:]
+			continue
+		}
 		p = c.parse(p)
 	}
 	c.in.own()

@@ -1,7 +1,5 @@
 package core
 
-import "github.com/haypile/haypile/core/wire"
-
 // PublishLoan is Publish for a large body that is lent instead of copied: it
 // must not change until release has run. From about 16 KiB this is cheaper than
 // copying. Everything else of p is copied.
@@ -30,14 +28,4 @@ func (c *Conn) returnLoans(reason error) {
 		release(reason)
 		settled = true
 	}
-}
-
-// appendBody appends the body of a publish to the queue, copied or, with a
-// release, lent.
-func (o *output) appendBody(channel uint16, body []byte, frameMax uint32, release func(error)) {
-	if release != nil {
-		o.lend(channel, body, frameMax, release)
-		return
-	}
-	o.buf = wire.AppendBody(o.buf, channel, body, frameMax)
 }

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"bytes"
 	"fmt"
 
 	"github.com/haypile/haypile/core/wire"
@@ -42,25 +43,37 @@ func (ch *Channel) publish(p *Publishing, release func(error)) (seq uint64, err 
 	if ch.paused || c.full() {
 		return 0, ErrBackpressure
 	}
-	raw, err := c.encodeProperties(p.Properties, p.RawProperties)
+	raw := p.RawProperties
+	if raw != nil || p.Properties != nil {
+		if raw, err = c.encodeProperties(p.Properties, raw); err != nil {
+			return 0, err
+		}
+	}
+	envelope, err := ch.envelope(p)
 	if err != nil {
 		return 0, err
 	}
-	m := &c.scratch.publish
-	*m = wire.BasicPublish{Exchange: p.Exchange, RoutingKey: p.RoutingKey, Mandatory: p.Mandatory}
-	o := c.lane()
-	before := o.mark()
-	buf, err := ch.appendContent(o.room(), m, raw, len(p.Body))
+	o, before := &c.out, mark{}
+	if c.serial != nil {
+		o = c.lane()
+		before = o.mark()
+	}
+	buf, err := ch.appendHeader(append(o.room(), envelope...), wire.BasicPublishID, raw, len(p.Body))
 	if err != nil {
 		return 0, err
 	}
 	n := len(o.buf)
-	o.buf = buf
-	o.appendBody(ch.number, p.Body, c.limits.frameMax, release)
-	if o == &c.out {
-		c.traceSent(n)
+	if release == nil {
+		o.buf = wire.AppendBody(buf, ch.number, p.Body, c.limits.frameMax)
 	} else {
+		o.buf = buf
+		o.lend(ch.number, p.Body, c.limits.frameMax, release)
+	}
+	switch {
+	case o != &c.out:
 		c.commit(o, before, ch, heldPlain, pending{})
+	case c.cfg.trace != nil:
+		c.traceSent(n)
 	}
 	if ch.confirms == nil {
 		return 0, nil
@@ -83,7 +96,7 @@ func (c *Conn) full() bool {
 // the next call.
 func (c *Conn) encodeProperties(props *wire.Properties, raw wire.RawProperties) (wire.RawProperties, error) {
 	if props == nil {
-		return raw, raw.Check()
+		return raw, c.scratch.check(raw)
 	}
 	if raw != nil {
 		return nil, &ConfigError{"RawProperties", "set", "nil when Properties is set"}
@@ -99,10 +112,44 @@ func (ch *Channel) appendContent(buf []byte, m wire.Method, raw wire.RawProperti
 	if err != nil {
 		return nil, err
 	}
+	return ch.appendHeader(buf, m.ID(), raw, size)
+}
+
+// appendHeader encodes the header of the content of the method id.
+func (ch *Channel) appendHeader(buf []byte, id wire.MethodID, raw wire.RawProperties, size int) ([]byte, error) {
 	n := len(buf)
 	buf = wire.AppendHeaderFrame(buf, ch.number, wire.ClassBasic, uint64(size), raw)
 	if taken := len(buf) - n; taken > int(ch.conn.limits.frameMax) {
-		return nil, fmt.Errorf("%w: the content header of %s takes %d bytes, frame-max is %d", ErrFrameTooLarge, m.ID(), taken, ch.conn.limits.frameMax)
+		return nil, fmt.Errorf("%w: the content header of %s takes %d bytes, frame-max is %d", ErrFrameTooLarge, id, taken, ch.conn.limits.frameMax)
 	}
 	return buf, nil
+}
+
+// envelope is the method frame of a publish. Most publishers use one exchange
+// and few keys, so the last one is kept.
+func (ch *Channel) envelope(p *Publishing) ([]byte, error) {
+	s := &ch.conn.scratch
+	if m := &s.publish; s.on == ch.number && m.RoutingKey == p.RoutingKey && m.Exchange == p.Exchange && m.Mandatory == p.Mandatory {
+		return s.frame, nil
+	}
+	s.on = 0
+	s.publish = wire.BasicPublish{Exchange: p.Exchange, RoutingKey: p.RoutingKey, Mandatory: p.Mandatory}
+	var err error
+	if s.frame, err = wire.AppendMethodFrame(s.frame[:0], ch.number, &s.publish); err != nil {
+		return nil, err
+	}
+	s.on = ch.number
+	return s.frame, nil
+}
+
+// check checks properties, unless they are those of the last message.
+func (s *scratch) check(raw wire.RawProperties) error {
+	if len(raw) == 0 || bytes.Equal(raw, s.checked) {
+		return nil
+	}
+	err := raw.Check()
+	if err == nil && len(raw) <= carryKeep {
+		s.checked = append(s.checked[:0], raw...)
+	}
+	return err
 }

@@ -136,16 +136,22 @@ func AppendMethodFrame(dst []byte, channel uint16, m Method) ([]byte, error) {
 // for a body of bodySize bytes. props comes from Properties.Encode or from a
 // peer and is not checked; nil or empty stands for no property.
 func AppendHeaderFrame(dst []byte, channel, class uint16, bodySize uint64, props RawProperties) []byte {
-	size := contentHeaderSize + max(len(props), 2)
-	dst = AppendFrameHeader(dst, FrameHeader, channel, uint32(size))
-	dst = append(dst, byte(class>>8), byte(class), 0, 0)
-	dst = binary.BigEndian.AppendUint64(dst, bodySize)
 	if len(props) == 0 {
-		return append(dst, 0, 0, FrameEnd)
+		props = noProperties
 	}
-	dst = append(dst, props...)
-	return append(dst, FrameEnd)
+	const fixed = FrameHeaderSize + contentHeaderSize
+	n := len(dst)
+	dst = slices.Grow(dst, fixed+len(props)+1)[:n+fixed]
+	p := dst[n : n+fixed]
+	p[0] = byte(FrameHeader)
+	binary.BigEndian.PutUint16(p[1:], channel)
+	binary.BigEndian.PutUint32(p[3:], uint32(contentHeaderSize+len(props)))
+	binary.BigEndian.PutUint32(p[7:], uint32(class)<<16) // and the weight, 0
+	binary.BigEndian.PutUint64(p[11:], bodySize)
+	return append(append(dst, props...), FrameEnd)
 }
+
+var noProperties = RawProperties{0, 0}
 
 // AppendBodyFrame appends body as one body frame. It must fit the negotiated
 // frame-max less FrameOverhead.
@@ -164,6 +170,10 @@ func AppendBody(dst []byte, channel uint16, body []byte, frameMax uint32) []byte
 		frameMax = FrameMinSize
 	}
 	room := int(frameMax) - FrameOverhead
+	if len(body) <= room && len(body) > 0 {
+		dst = slices.Grow(dst, len(body)+FrameOverhead)
+		return AppendBodyFrame(dst, channel, body)
+	}
 	frames := len(body)/room + 1
 	dst = slices.Grow(dst, len(body)+frames*FrameOverhead)
 	for len(body) > 0 {

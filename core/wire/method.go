@@ -117,7 +117,7 @@ type Decoder struct {
 // fields are then of no use.
 //
 // Methods without tables are decoded without an allocation when their strings
-// are interned.
+// are interned, or are those that m has from the last time.
 func (d *Decoder) Method(args []byte, m Method) error {
 	if m == nil {
 		return unknownMethod(0)

@@ -226,5 +226,5 @@ func (r *reader) optional(p Property) string {
 	case p&(HasCorrelationID|HasMessageID) != 0:
 		return string(r.shortBytes(p.String()))
 	}
-	return r.shortstr(p.String())
+	return r.shortstr(p.String(), "")
 }

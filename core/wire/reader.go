@@ -94,8 +94,12 @@ func (r *reader) shortBytes(field string) []byte {
 // longBytes aliases what is read.
 func (r *reader) longBytes(field string) []byte { return r.take(field, r.long(field)) }
 
-func (r *reader) shortstr(field string) string {
+// shortstr is was, the string that it replaces, where that is the same.
+func (r *reader) shortstr(field, was string) string {
 	p := r.shortBytes(field)
+	if string(p) == was {
+		return was
+	}
 	if r.intern != nil {
 		return r.intern.String(p)
 	}

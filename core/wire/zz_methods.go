@@ -495,9 +495,9 @@ func (m *ConnectionStartOk) AppendTo(dst []byte) ([]byte, error) {
 
 func (m *ConnectionStartOk) decode(r *reader) {
 	m.ClientProperties = r.table("client-properties")
-	m.Mechanism = r.shortstr("mechanism")
+	m.Mechanism = r.shortstr("mechanism", m.Mechanism)
 	m.Response = r.secret("response")
-	m.Locale = r.shortstr("locale")
+	m.Locale = r.shortstr("locale", m.Locale)
 }
 
 // ConnectionSecure challenges the client for another round of the SASL
@@ -632,7 +632,7 @@ func (m *ConnectionOpen) AppendTo(dst []byte) ([]byte, error) {
 }
 
 func (m *ConnectionOpen) decode(r *reader) {
-	m.VirtualHost = r.shortstr("virtual-host")
+	m.VirtualHost = r.shortstr("virtual-host", m.VirtualHost)
 	r.shortBytes("reserved")
 	r.octet("reserved")
 }
@@ -688,7 +688,7 @@ func (m *ConnectionClose) AppendTo(dst []byte) ([]byte, error) {
 
 func (m *ConnectionClose) decode(r *reader) {
 	m.ReplyCode = r.code("reply-code")
-	m.ReplyText = r.shortstr("reply-text")
+	m.ReplyText = r.shortstr("reply-text", m.ReplyText)
 	m.Cause = r.method("cause")
 }
 
@@ -731,7 +731,7 @@ func (m *ConnectionBlocked) AppendTo(dst []byte) ([]byte, error) {
 }
 
 func (m *ConnectionBlocked) decode(r *reader) {
-	m.Reason = r.shortstr("reason")
+	m.Reason = r.shortstr("reason", m.Reason)
 }
 
 // ConnectionUnblocked tells that the alarm has ended and publishes are taken
@@ -783,7 +783,7 @@ func (m *ConnectionUpdateSecret) AppendTo(dst []byte) ([]byte, error) {
 
 func (m *ConnectionUpdateSecret) decode(r *reader) {
 	m.NewSecret = r.secret("new-secret")
-	m.Reason = r.shortstr("reason")
+	m.Reason = r.shortstr("reason", m.Reason)
 }
 
 // ConnectionUpdateSecretOk confirms that the new credential is in force.
@@ -929,7 +929,7 @@ func (m *ChannelClose) AppendTo(dst []byte) ([]byte, error) {
 
 func (m *ChannelClose) decode(r *reader) {
 	m.ReplyCode = r.code("reply-code")
-	m.ReplyText = r.shortstr("reply-text")
+	m.ReplyText = r.shortstr("reply-text", m.ReplyText)
 	m.Cause = r.method("cause")
 }
 
@@ -986,7 +986,7 @@ func (m *AccessRequest) AppendTo(dst []byte) ([]byte, error) {
 }
 
 func (m *AccessRequest) decode(r *reader) {
-	m.Realm = r.shortstr("realm")
+	m.Realm = r.shortstr("realm", m.Realm)
 	bits := r.octet("exclusive")
 	m.Exclusive = bits&1 != 0
 	m.Passive = bits&2 != 0
@@ -1063,8 +1063,8 @@ func (m *ExchangeDeclare) AppendTo(dst []byte) ([]byte, error) {
 
 func (m *ExchangeDeclare) decode(r *reader) {
 	r.short("reserved")
-	m.Exchange = r.shortstr("exchange")
-	m.Type = r.shortstr("type")
+	m.Exchange = r.shortstr("exchange", m.Exchange)
+	m.Type = r.shortstr("type", m.Type)
 	bits := r.octet("passive")
 	m.Passive = bits&1 != 0
 	m.Durable = bits&2 != 0
@@ -1123,7 +1123,7 @@ func (m *ExchangeDelete) AppendTo(dst []byte) ([]byte, error) {
 
 func (m *ExchangeDelete) decode(r *reader) {
 	r.short("reserved")
-	m.Exchange = r.shortstr("exchange")
+	m.Exchange = r.shortstr("exchange", m.Exchange)
 	bits := r.octet("if-unused")
 	m.IfUnused = bits&1 != 0
 	m.NoWait = bits&2 != 0
@@ -1185,9 +1185,9 @@ func (m *ExchangeBind) AppendTo(dst []byte) ([]byte, error) {
 
 func (m *ExchangeBind) decode(r *reader) {
 	r.short("reserved")
-	m.Destination = r.shortstr("destination")
-	m.Source = r.shortstr("source")
-	m.RoutingKey = r.shortstr("routing-key")
+	m.Destination = r.shortstr("destination", m.Destination)
+	m.Source = r.shortstr("source", m.Source)
+	m.RoutingKey = r.shortstr("routing-key", m.RoutingKey)
 	m.NoWait = r.octet("no-wait")&1 != 0
 	m.Arguments = r.table("arguments")
 }
@@ -1248,9 +1248,9 @@ func (m *ExchangeUnbind) AppendTo(dst []byte) ([]byte, error) {
 
 func (m *ExchangeUnbind) decode(r *reader) {
 	r.short("reserved")
-	m.Destination = r.shortstr("destination")
-	m.Source = r.shortstr("source")
-	m.RoutingKey = r.shortstr("routing-key")
+	m.Destination = r.shortstr("destination", m.Destination)
+	m.Source = r.shortstr("source", m.Source)
+	m.RoutingKey = r.shortstr("routing-key", m.RoutingKey)
 	m.NoWait = r.octet("no-wait")&1 != 0
 	m.Arguments = r.table("arguments")
 }
@@ -1317,7 +1317,7 @@ func (m *QueueDeclare) AppendTo(dst []byte) ([]byte, error) {
 
 func (m *QueueDeclare) decode(r *reader) {
 	r.short("reserved")
-	m.Queue = r.shortstr("queue")
+	m.Queue = r.shortstr("queue", m.Queue)
 	bits := r.octet("passive")
 	m.Passive = bits&1 != 0
 	m.Durable = bits&2 != 0
@@ -1352,7 +1352,7 @@ func (m *QueueDeclareOk) AppendTo(dst []byte) ([]byte, error) {
 }
 
 func (m *QueueDeclareOk) decode(r *reader) {
-	m.Queue = r.shortstr("queue")
+	m.Queue = r.shortstr("queue", m.Queue)
 	m.MessageCount = r.long("message-count")
 	m.ConsumerCount = r.long("consumer-count")
 }
@@ -1395,9 +1395,9 @@ func (m *QueueBind) AppendTo(dst []byte) ([]byte, error) {
 
 func (m *QueueBind) decode(r *reader) {
 	r.short("reserved")
-	m.Queue = r.shortstr("queue")
-	m.Exchange = r.shortstr("exchange")
-	m.RoutingKey = r.shortstr("routing-key")
+	m.Queue = r.shortstr("queue", m.Queue)
+	m.Exchange = r.shortstr("exchange", m.Exchange)
+	m.RoutingKey = r.shortstr("routing-key", m.RoutingKey)
 	m.NoWait = r.octet("no-wait")&1 != 0
 	m.Arguments = r.table("arguments")
 }
@@ -1455,9 +1455,9 @@ func (m *QueueUnbind) AppendTo(dst []byte) ([]byte, error) {
 
 func (m *QueueUnbind) decode(r *reader) {
 	r.short("reserved")
-	m.Queue = r.shortstr("queue")
-	m.Exchange = r.shortstr("exchange")
-	m.RoutingKey = r.shortstr("routing-key")
+	m.Queue = r.shortstr("queue", m.Queue)
+	m.Exchange = r.shortstr("exchange", m.Exchange)
+	m.RoutingKey = r.shortstr("routing-key", m.RoutingKey)
 	m.Arguments = r.table("arguments")
 }
 
@@ -1508,7 +1508,7 @@ func (m *QueuePurge) AppendTo(dst []byte) ([]byte, error) {
 
 func (m *QueuePurge) decode(r *reader) {
 	r.short("reserved")
-	m.Queue = r.shortstr("queue")
+	m.Queue = r.shortstr("queue", m.Queue)
 	m.NoWait = r.octet("no-wait")&1 != 0
 }
 
@@ -1567,7 +1567,7 @@ func (m *QueueDelete) AppendTo(dst []byte) ([]byte, error) {
 
 func (m *QueueDelete) decode(r *reader) {
 	r.short("reserved")
-	m.Queue = r.shortstr("queue")
+	m.Queue = r.shortstr("queue", m.Queue)
 	bits := r.octet("if-unused")
 	m.IfUnused = bits&1 != 0
 	m.IfEmpty = bits&2 != 0
@@ -1691,8 +1691,8 @@ func (m *BasicConsume) AppendTo(dst []byte) ([]byte, error) {
 
 func (m *BasicConsume) decode(r *reader) {
 	r.short("reserved")
-	m.Queue = r.shortstr("queue")
-	m.ConsumerTag = r.shortstr("consumer-tag")
+	m.Queue = r.shortstr("queue", m.Queue)
+	m.ConsumerTag = r.shortstr("consumer-tag", m.ConsumerTag)
 	bits := r.octet("no-local")
 	m.NoLocal = bits&1 != 0
 	m.NoAck = bits&2 != 0
@@ -1720,7 +1720,7 @@ func (m *BasicConsumeOk) AppendTo(dst []byte) ([]byte, error) {
 }
 
 func (m *BasicConsumeOk) decode(r *reader) {
-	m.ConsumerTag = r.shortstr("consumer-tag")
+	m.ConsumerTag = r.shortstr("consumer-tag", m.ConsumerTag)
 }
 
 // BasicCancel ends a consumer. From a RabbitMQ server it is a notice, with
@@ -1750,7 +1750,7 @@ func (m *BasicCancel) AppendTo(dst []byte) ([]byte, error) {
 }
 
 func (m *BasicCancel) decode(r *reader) {
-	m.ConsumerTag = r.shortstr("consumer-tag")
+	m.ConsumerTag = r.shortstr("consumer-tag", m.ConsumerTag)
 	m.NoWait = r.octet("no-wait")&1 != 0
 }
 
@@ -1773,7 +1773,7 @@ func (m *BasicCancelOk) AppendTo(dst []byte) ([]byte, error) {
 }
 
 func (m *BasicCancelOk) decode(r *reader) {
-	m.ConsumerTag = r.shortstr("consumer-tag")
+	m.ConsumerTag = r.shortstr("consumer-tag", m.ConsumerTag)
 }
 
 // BasicPublish sends a message to an exchange. The reserved bit of the
@@ -1805,8 +1805,8 @@ func (m *BasicPublish) AppendTo(dst []byte) ([]byte, error) {
 
 func (m *BasicPublish) decode(r *reader) {
 	r.short("reserved")
-	m.Exchange = r.shortstr("exchange")
-	m.RoutingKey = r.shortstr("routing-key")
+	m.Exchange = r.shortstr("exchange", m.Exchange)
+	m.RoutingKey = r.shortstr("routing-key", m.RoutingKey)
 	bits := r.octet("mandatory")
 	m.Mandatory = bits&1 != 0
 }
@@ -1840,9 +1840,9 @@ func (m *BasicReturn) AppendTo(dst []byte) ([]byte, error) {
 
 func (m *BasicReturn) decode(r *reader) {
 	m.ReplyCode = r.code("reply-code")
-	m.ReplyText = r.shortstr("reply-text")
-	m.Exchange = r.shortstr("exchange")
-	m.RoutingKey = r.shortstr("routing-key")
+	m.ReplyText = r.shortstr("reply-text", m.ReplyText)
+	m.Exchange = r.shortstr("exchange", m.Exchange)
+	m.RoutingKey = r.shortstr("routing-key", m.RoutingKey)
 }
 
 // BasicDeliver hands a message to a consumer.
@@ -1876,11 +1876,11 @@ func (m *BasicDeliver) AppendTo(dst []byte) ([]byte, error) {
 }
 
 func (m *BasicDeliver) decode(r *reader) {
-	m.ConsumerTag = r.shortstr("consumer-tag")
+	m.ConsumerTag = r.shortstr("consumer-tag", m.ConsumerTag)
 	m.DeliveryTag = r.longlong("delivery-tag")
 	m.Redelivered = r.octet("redelivered")&1 != 0
-	m.Exchange = r.shortstr("exchange")
-	m.RoutingKey = r.shortstr("routing-key")
+	m.Exchange = r.shortstr("exchange", m.Exchange)
+	m.RoutingKey = r.shortstr("routing-key", m.RoutingKey)
 }
 
 // BasicGet fetches one message: the answer is basic.get-ok with content, or
@@ -1908,7 +1908,7 @@ func (m *BasicGet) AppendTo(dst []byte) ([]byte, error) {
 
 func (m *BasicGet) decode(r *reader) {
 	r.short("reserved")
-	m.Queue = r.shortstr("queue")
+	m.Queue = r.shortstr("queue", m.Queue)
 	m.NoAck = r.octet("no-ack")&1 != 0
 }
 
@@ -1945,8 +1945,8 @@ func (m *BasicGetOk) AppendTo(dst []byte) ([]byte, error) {
 func (m *BasicGetOk) decode(r *reader) {
 	m.DeliveryTag = r.longlong("delivery-tag")
 	m.Redelivered = r.octet("redelivered")&1 != 0
-	m.Exchange = r.shortstr("exchange")
-	m.RoutingKey = r.shortstr("routing-key")
+	m.Exchange = r.shortstr("exchange", m.Exchange)
+	m.RoutingKey = r.shortstr("routing-key", m.RoutingKey)
 	m.MessageCount = r.long("message-count")
 }
 

@@ -217,6 +217,8 @@ func (g *generator) decoder(m *method) {
 			g.f("r.longBytes(%q)\n", f.name)
 		case f.reserved:
 			g.f("r.%s(%q)\n", f.kind, f.name)
+		case f.kind == "shortstr":
+			g.f("m.%[1]s = r.shortstr(%[2]q, m.%[1]s)\n", camel(f.name), f.name)
 		default:
 			g.f("m.%s = r.%s(%q)\n", camel(f.name), f.kind, f.name)
 		}

@@ -54,7 +54,7 @@ func TestGeneratedCodeFollowsTheDefinition(t *testing.T) {
 		"ClassDemo uint16 = 7\n",
 		"DemoAskID   MethodID = 7<<16 | 10 // demo.ask\n",
 		"return \"demo.ask\", fromClient | hasContent\n",
-		"return \"demo.ask-ok\", fromClient | fromServer\n",
+		"return \"demo.ask-ok\", fromClient | fromServer | isReply\n",
 		"// DemoAsk asks.\n//\n// demo.ask, sent by clients, content follows, answered by [DemoAskOk]; AMQP\n// 0-9-1 section 1.2.\n",
 		"// demo.ask-ok, sent by both sides; an extension by RabbitMQ.\n",
 		"	// Whom.\n	FirstName string\n",
