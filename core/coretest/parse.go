@@ -107,7 +107,10 @@ func assign(f reflect.Value, name string, value any) error {
 		value = []byte(fmt.Sprint(value))
 	}
 	v := reflect.ValueOf(value)
-	if !v.IsValid() || !v.CanConvert(f.Type()) || (v.Kind() == reflect.Int) != f.CanInt() && (v.Kind() == reflect.Int) != f.CanUint() {
+	switch {
+	case v.IsValid() && v.Type() == f.Type():
+	case v.IsValid() && v.Kind() == reflect.Int && f.CanUint() && v.Int() >= 0 && !f.OverflowUint(uint64(v.Int())):
+	default:
 		return fmt.Errorf("%s cannot be %v", name, value)
 	}
 	f.Set(v.Convert(f.Type()))
@@ -184,9 +187,18 @@ func (s *scanner) quoted() string {
 	return text
 }
 
+// ends tells that a table or array ends here, which it must before the text.
+func (s *scanner) ends(c byte) bool {
+	if s.done() {
+		s.fail("%q is missing", c)
+		return true
+	}
+	return s.take(c)
+}
+
 func (s *scanner) table() wire.Table {
 	t := wire.Table{}
-	for !s.done() && !s.take('}') {
+	for !s.ends('}') {
 		key := s.word("= }")
 		if strings.HasPrefix(key, `"`) {
 			s.text = key + s.text
@@ -203,7 +215,7 @@ func (s *scanner) table() wire.Table {
 
 func (s *scanner) array() []any {
 	a := []any{}
-	for !s.done() && !s.take(']') {
+	for !s.ends(']') {
 		a = append(a, s.value())
 	}
 	return a
