@@ -170,22 +170,25 @@ func (s *session) flush() bool {
 		if free <= 0 {
 			return false
 		}
-		n := cut(s.segments, min(free, room))
-		s.transport.Write(s.segments)
+		segments, n := cut(s.segments, min(free, room))
+		s.transport.Write(segments)
 		s.core.Advance(n)
 		room -= n
 	}
 	return true
 }
 
-// cut shortens the segments to most bytes in all and returns what they have.
-func cut(segments [][]byte, most int) int {
+// cut is as many of the segments as have most bytes in all, and what they have.
+func cut(segments [][]byte, most int) ([][]byte, int) {
 	n := 0
 	for i, seg := range segments {
-		segments[i] = seg[:min(len(seg), most-n)]
-		n += len(segments[i])
+		if n+len(seg) >= most {
+			segments[i] = seg[:most-n]
+			return segments[:i+1], most
+		}
+		n += len(seg)
 	}
-	return n
+	return segments, n
 }
 
 // rearm sets the wakeup when it must come earlier than the one that is set. A
