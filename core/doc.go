@@ -55,8 +55,22 @@
 //
 // Feed keeps nothing of what it is given. What a callback gets in a Delivery or
 // Return is lent until the callback returns; Clone makes a copy to keep. Input
-// is bounded by frame-max and MaxMessage, output by MaxBuffered. Built with the
-// race detector, the machine overwrites memory when a loan ends.
+// is bounded by frame-max and MaxMessage, output by MaxBuffered. Bodies larger
+// than memory pass through ConsumeStream, large ones leave uncopied by
+// PublishLoan. Built with the race detector, the machine overwrites memory when a
+// loan ends.
+//
+// # Servers
+//
+// A server's embedder decides: OnAuth, OnOpen and OnUpdateSecret are answered by
+// Accept, Refuse or Challenge, at once or later. What a client sends on a channel
+// comes to OnMethod and OnPublish, and is answered by Send, Deliver, Return and
+// GetOk, or by Fail. Calls of the other role return ErrRole.
+//
+// # Tests
+//
+// Package coretest has a recorder of callbacks, a client and a server joined by a
+// virtual network, and scripts that read as conversations.
 //
 // # Time
 //
