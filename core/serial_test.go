@@ -1,0 +1,73 @@
+package core_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/haypile/haypile/core"
+	"github.com/haypile/haypile/core/wire"
+)
+
+func TestHeldBackCallsSayThatTheyWereNotSent(t *testing.T) {
+	b := opened(t, core.ClientConfig{Serial: true})
+	ch := b.channel()
+	var sent, held, lent error
+	ok(t, ch.QueueDeclare(&wire.QueueDeclare{}, func(_ *wire.QueueDeclareOk, err error) { sent = err }))
+	ok(t, ch.QueuePurge(&wire.QueuePurge{}, func(_ *wire.QueuePurgeOk, err error) { held = err }))
+	_, err := ch.PublishLoan(&core.Publishing{Body: make([]byte, 100)}, func(err error) { lent = err })
+	ok(t, err)
+	b.method(1, &wire.ChannelClose{ReplyCode: wire.NotFound})
+	if !errors.Is(sent, wire.NotFound) || errors.Is(sent, core.ErrNotSent) {
+		t.Errorf("the request that was sent: %v", sent)
+	}
+	for what, err := range map[string]error{"request": held, "loan": lent} {
+		if !errors.Is(err, core.ErrNotSent) || !errors.Is(err, wire.NotFound) {
+			t.Errorf("the %s that was held back: %v", what, err)
+		}
+	}
+}
+
+func TestHeldBackOutputCountsAsBuffered(t *testing.T) {
+	b := opened(t, core.ClientConfig{Serial: true, MaxBuffered: 1000})
+	ch := b.channel()
+	ok(t, ch.QueueDeclare(&wire.QueueDeclare{}, nil))
+	b.flush()
+	_, err := ch.Publish(&core.Publishing{Body: make([]byte, 1000)})
+	ok(t, err)
+	if n := b.c.Buffered(); n < 1000 {
+		t.Errorf("%d bytes are buffered", n)
+	}
+	if _, err := ch.Publish(&core.Publishing{}); !errors.Is(err, core.ErrBackpressure) {
+		t.Errorf("publish above MaxBuffered: %v", err)
+	}
+	b.method(1, &wire.QueueDeclareOk{})
+	b.told("writable")
+}
+
+// Everything that is held back leaves, in order, also when there is much of it.
+func TestSerialModeKeepsTheOrder(t *testing.T) {
+	b := opened(t, core.ClientConfig{Serial: true})
+	first, second := b.channel(), b.channel()
+	var want []string
+	answers := 0
+	for i := range uint64(200) {
+		ch := first
+		if i%3 == 0 {
+			ch = second
+		}
+		ok(t, ch.QueuePurge(&wire.QueuePurge{}, func(*wire.QueuePurgeOk, error) { answers++ }))
+		ok(t, ch.Nack(i+1, false, true))
+	}
+	for i := range uint64(200) {
+		number := uint16(1)
+		if i%3 == 0 {
+			number = 2
+		}
+		b.method(number, &wire.QueuePurgeOk{})
+		want = append(want, line(number, "queue.purge"), line(number, "basic.nack %d false true", i+1))
+	}
+	b.sent(want...)
+	if answers != 200 {
+		t.Errorf("%d answers", answers)
+	}
+}
