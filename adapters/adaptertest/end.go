@@ -3,6 +3,7 @@ package adaptertest
 import (
 	"bytes"
 	"errors"
+	"io"
 	"net"
 	"sync"
 	"time"
@@ -290,21 +291,61 @@ func testThousand(t *trial) {
 	if t.network.name != "tcp" {
 		return // the number is the point, not the kind
 	}
+	many, limit := 1000, t.kit.descriptors
+	if limit > 0 {
+		many = limit / 4 // two for each transport, and as many again to spare
+	}
 	var wg sync.WaitGroup
-	for range 1000 {
+	for range many {
 		p := &probe{}
 		p.data = func(b []byte) { p.transport.Write([][]byte{b}) }
 		t.attach(p)
-		wg.Go(func() {
-			for range 5 {
-				p.peer.SetDeadline(time.Now().Add(bound))
-				p.peer.Write([]byte("ping"))
-				if _, err := p.peer.Read(make([]byte, 10)); err != nil {
-					t.Errorf("no echo: %v", err)
-					return
-				}
-			}
-		})
+		wg.Go(p.echoes)
 	}
 	wg.Wait()
+	if limit > 0 {
+		testDescriptorTooHigh(t, limit)
+	}
+}
+
+// echoes speaks to a handler that sends back what it gets.
+func (p *probe) echoes() {
+	for range 5 {
+		p.peer.SetDeadline(time.Now().Add(bound))
+		p.peer.Write([]byte("ping"))
+		if _, err := p.peer.Read(make([]byte, 10)); err != nil {
+			p.t.Errorf("no echo: %v", err)
+			return
+		}
+	}
+}
+
+func testDescriptorTooHigh(t *trial, limit int) {
+	other := &probe{}
+	other.data = func(b []byte) { other.transport.Write([][]byte{b}) }
+	t.attach(other)
+	var held []io.Closer
+	defer func() {
+		for _, c := range held {
+			c.Close()
+		}
+	}()
+	ours, peer := t.network.pair(t.T)
+	for range limit { // so that any further descriptor is above it
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		held = append(held, l)
+	}
+	p := &probe{}
+	p.prepare(t, peer)
+	if err := t.loop.Attach(ours, p); err == nil {
+		if err := p.awaitEnd(); err == nil {
+			t.Error("a connection whose descriptor is too high ended without an error")
+		}
+	} else if p.calls != 0 {
+		t.Error("the handler was called although Attach failed")
+	}
+	other.echoes()
 }

@@ -27,10 +27,16 @@ func WithPipes() Option {
 	return func(k *kit) { k.networks = append(k.networks, network{"pipe", pipePair}) }
 }
 
+// WithDescriptorsBelow declares that the loop cannot serve file descriptors from
+// limit on, as select(2) cannot. The kit then asserts that a connection with a
+// higher one ends with an error, at once and alone.
+func WithDescriptorsBelow(limit int) Option { return func(k *kit) { k.descriptors = limit } }
+
 // kit is a run.
 type kit struct {
-	newLoop  func(t *testing.T) adapters.Loop
-	networks []network
+	newLoop     func(t *testing.T) adapters.Loop
+	networks    []network
+	descriptors int // the limit of them, 0 for none
 }
 
 // Run tries the loops that newLoop makes, one for each subtest, on TCP and UNIX
@@ -46,7 +52,7 @@ func Run(t *testing.T, newLoop func(t *testing.T) adapters.Loop, opts ...Option)
 	for _, n := range k.networks {
 		for _, test := range tests {
 			t.Run(n.name+"/"+test.name, func(t *testing.T) {
-				test.run(&trial{T: t, loop: k.start(t), network: n})
+				test.run(&trial{T: t, loop: k.start(t), network: n, kit: k})
 			})
 		}
 	}

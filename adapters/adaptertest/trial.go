@@ -18,6 +18,7 @@ type trial struct {
 	*testing.T
 	loop    adapters.Loop
 	network network
+	kit     *kit
 }
 
 // probe is a handler that checks the rules that hold for every call and passes

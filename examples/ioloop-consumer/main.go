@@ -1,0 +1,134 @@
+// Ioloop-consumer is an asynchronous consumer on a loop of its own, which runs in
+// main: callbacks instead of goroutines, as with Pika's SelectConnection. It
+// opens a channel, declares and binds, publishes some messages to itself,
+// consumes them with a prefetch, and closes in good order when it has had all of
+// them.
+//
+//	go run ./examples/ioloop-consumer -url amqp://guest:guest@localhost/
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"log"
+	"time"
+
+	"github.com/haypile/haypile/adapters/driver"
+	"github.com/haypile/haypile/core"
+	"github.com/haypile/haypile/core/wire"
+	"github.com/haypile/haypile/ioloop"
+)
+
+const (
+	exchange = "ioloop-consumer"
+	messages = 3
+)
+
+func main() {
+	log.SetFlags(0)
+	url := flag.String("url", "amqp://guest:guest@localhost/", "AMQP URI of a RabbitMQ")
+	flag.Parse()
+	if err := run(*url); err != nil {
+		log.Fatalf("%v\nThis example needs a RabbitMQ: start one, or name yours by -url", err)
+	}
+}
+
+func run(url string) error {
+	params, err := driver.ParseURI(url)
+	if err != nil {
+		return err
+	}
+	loop, err := ioloop.New()
+	if err != nil {
+		return err
+	}
+	defer loop.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	c := &consumer{loop: loop}
+	conn := driver.Open(ctx, loop, params, c)
+	go func() { // Open may fail before there is a connection to tell of it
+		<-conn.Done()
+		loop.Stop()
+	}()
+	if err := loop.Start(); err != nil {
+		return err
+	}
+	return conn.Err()
+}
+
+// consumer is the handler of the connection and of its channel. All of it runs
+// on the loop, so it needs no lock.
+type consumer struct {
+	core.NopClient
+	loop *ioloop.Loop
+	conn *core.Conn
+	ch   *core.Channel
+	got  int
+}
+
+// OnOpen: the connection is open.
+func (c *consumer) OnOpen(conn *core.Conn) {
+	fmt.Println("connected to", conn.PeerProperties()["product"], conn.PeerProperties()["version"])
+	c.conn = conn
+	var err error
+	if c.ch, err = conn.OpenChannel(channel{c: c}); err != nil {
+		c.fail(err)
+		return
+	}
+	// All of it leaves in one write; the broker answers in this order.
+	c.check(c.ch.ExchangeDeclare(&wire.ExchangeDeclare{Exchange: exchange, Type: "topic", AutoDelete: true}, nil))
+	c.check(c.ch.Qos(&wire.BasicQos{PrefetchCount: 1}, nil))
+	c.check(c.ch.QueueDeclare(&wire.QueueDeclare{Exclusive: true}, c.declared))
+}
+
+// declared: the broker made up a name for the queue.
+func (c *consumer) declared(q *wire.QueueDeclareOk, err error) {
+	if err != nil {
+		return // the channel's end tells it, too
+	}
+	fmt.Println("queue", q.Queue)
+	c.check(c.ch.QueueBind(&wire.QueueBind{Queue: q.Queue, Exchange: exchange, RoutingKey: "job.#"}, nil))
+	for i := range messages {
+		_, err := c.ch.Publish(&core.Publishing{Exchange: exchange, RoutingKey: "job.new", Body: fmt.Appendf(nil, "job %d", i+1)})
+		c.check(err)
+	}
+	c.check(c.ch.Consume(&wire.BasicConsume{Queue: q.Queue}, c.deliver, nil))
+}
+
+// deliver takes a moment for each message without holding up the loop.
+func (c *consumer) deliver(d *core.Delivery) {
+	tag := d.DeliveryTag
+	fmt.Printf("got %q\n", d.Body)
+	c.loop.CallLater(100*time.Millisecond, func() {
+		c.check(c.ch.Ack(tag, false))
+		if c.got++; c.got == messages {
+			fmt.Println("that was all")
+			c.check(c.conn.Close(wire.ReplySuccess, "done"))
+		}
+	})
+}
+
+func (c *consumer) check(err error) {
+	if err != nil {
+		c.fail(err)
+	}
+}
+
+func (c *consumer) fail(err error) {
+	fmt.Println("failed:", err)
+	c.loop.Stop()
+}
+
+// channel is told how the channel ends.
+type channel struct {
+	core.NopChannel
+	c *consumer
+}
+
+func (h channel) OnClose(_ *core.Channel, err error) {
+	if err != nil {
+		h.c.fail(err)
+	}
+}

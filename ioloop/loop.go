@@ -1,0 +1,307 @@
+package ioloop
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/haypile/haypile/adapters"
+)
+
+// Loop is an event loop. Make one with New, run it with Start, end it with
+// Close.
+type Loop struct {
+	poller  poller
+	report  func(error)
+	asleep  atomic.Bool // the loop waits, or is about to look whether it must
+	pending atomic.Bool // the queue is not empty, or stopping is set
+
+	mu       sync.Mutex // everything up to here
+	queue    []task
+	running  bool
+	stopping bool
+	closed   bool
+	done     chan struct{}
+
+	// of the loop's goroutine
+	batch      []task // a queue that is worked on; its memory is used again
+	events     []event
+	handlers   map[int]*handler
+	gen        uint32
+	timers     timers
+	transports map[*transport]struct{}
+	buffer     []byte // that transports read into
+}
+
+// task is something to be done on the loop: a callback, or something about a
+// transport, for which a func would be an allocation.
+type task struct {
+	fn   func()
+	t    *transport
+	what transportTask
+}
+
+// Option changes what New makes.
+type Option func(*options)
+
+type options struct {
+	poller Poller
+	report func(error)
+}
+
+// WithPoller chooses how the loop waits. Default: the first of Pollers.
+func WithPoller(p Poller) Option { return func(o *options) { o.poller = p } }
+
+// WithErrorHandler sets what is told of panics in callbacks, timers and handlers
+// (*adapters.PanicError, with the stack). It runs on the loop. Default: print to
+// standard error.
+func WithErrorHandler(f func(error)) Option { return func(o *options) { o.report = f } }
+
+// New returns a loop that is not running. Errors: ErrUnsupported for a poller
+// that this system does not have, or what the system says when it has no
+// descriptors left. Close it when it is no longer used, also when it was never
+// started.
+func New(opts ...Option) (*Loop, error) {
+	o := options{report: printError}
+	if all := Pollers(); len(all) > 0 {
+		o.poller = all[0]
+	}
+	for _, opt := range opts {
+		opt(&o)
+	}
+	if o.report == nil {
+		o.report = printError
+	}
+	p, err := newPoller(o.poller)
+	if err != nil {
+		return nil, fmt.Errorf("amqp: ioloop: %w", err)
+	}
+	return &Loop{
+		poller: p, report: o.report, done: make(chan struct{}),
+		handlers: map[int]*handler{}, transports: map[*transport]struct{}{},
+	}, nil
+}
+
+func printError(err error) {
+	fmt.Fprintln(os.Stderr, err)
+	if p, ok := err.(*adapters.PanicError); ok {
+		os.Stderr.Write(p.Stack)
+	}
+}
+
+// Start runs the loop in the calling goroutine until Stop, or Close, is called,
+// and returns nil then. It can be called again after Stop. A Stop before it makes
+// it return at once. Errors: ErrRunning, ErrClosed, or what the poller failed
+// with; the loop is then as after Stop.
+func (l *Loop) Start() error {
+	l.mu.Lock()
+	switch {
+	case l.closed:
+		l.mu.Unlock()
+		return ErrClosed
+	case l.running:
+		l.mu.Unlock()
+		return ErrRunning
+	}
+	l.running = true
+	l.mu.Unlock()
+	return l.run()
+}
+
+// run makes passes until it is told to stop.
+func (l *Loop) run() error {
+	for {
+		stopped, closed := l.told()
+		if closed {
+			l.tearDown()
+			return nil
+		}
+		if stopped {
+			return nil
+		}
+		if err := l.pass(); err != nil {
+			l.mu.Lock()
+			l.running = false
+			l.mu.Unlock()
+			return fmt.Errorf("amqp: ioloop: %w", err)
+		}
+	}
+}
+
+// told is what Stop and Close have asked for. Stopping ends the run.
+func (l *Loop) told() (stopped, closed bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return false, true
+	}
+	if l.stopping {
+		l.stopping, l.running = false, false
+		l.pending.Store(len(l.queue) > 0)
+		return true, false
+	}
+	return false, false
+}
+
+// pass is one turn of everything.
+func (l *Loop) pass() error {
+	l.runCallbacks()
+	l.runTimers()
+	events, err := l.wait()
+	for _, ev := range events {
+		l.dispatch(ev)
+	}
+	return err
+}
+
+// wait waits for events. What is queued before asleep is set is seen by awake;
+// what is queued after it wakes the poller.
+func (l *Loop) wait() ([]event, error) {
+	until := l.timers.next()
+	l.asleep.Store(true)
+	events, err := l.poller.wait(l.events[:0], until, l.pending.Load)
+	woken := !l.asleep.Swap(false)
+	l.events = events
+	if woken {
+		runtime.Gosched() // those who are about to add a callback do so first, and a batch forms
+	}
+	return events, err
+}
+
+// rouse makes a loop that waits look at its queue.
+func (l *Loop) rouse() {
+	if l.asleep.CompareAndSwap(true, false) {
+		l.poller.wake()
+	}
+}
+
+// Stop makes Start return after its current pass. Any goroutine may call it,
+// before Start as well.
+func (l *Loop) Stop() {
+	l.mu.Lock()
+	l.stopping = true
+	l.pending.Store(true)
+	l.mu.Unlock()
+	l.rouse()
+}
+
+// Close ends the loop: callbacks that were accepted still run, transports are
+// aborted, timers and handlers are dropped, Start returns. It returns at once and
+// may be called by any goroutine, also on the loop and more than once. File
+// descriptors with handlers stay open: they are their owners'. It always returns
+// nil.
+func (l *Loop) Close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return nil
+	}
+	l.closed = true
+	l.pending.Store(true)
+	if l.running {
+		l.rouse()
+		return nil
+	}
+	l.running = true
+	go l.tearDown()
+	return nil
+}
+
+// Done is closed when a loop that was closed has ended: the last transport is
+// closed, and nothing runs any more.
+func (l *Loop) Done() <-chan struct{} { return l.done }
+
+// tearDown ends everything. Nothing is accepted any more.
+func (l *Loop) tearDown() {
+	l.runCallbacks()
+	for len(l.transports) > 0 {
+		for t := range l.transports {
+			t.abandon()
+		}
+		l.runCallbacks()
+	}
+	clear(l.handlers)
+	l.timers = timers{}
+	if err := l.poller.close(); err != nil {
+		l.report(fmt.Errorf("amqp: ioloop: %w", err))
+	}
+	close(l.done)
+}
+
+// guard runs f and reports a panic.
+func (l *Loop) guard(f func()) {
+	defer func() {
+		if v := recover(); v != nil {
+			l.report(&adapters.PanicError{Value: v, Stack: debug.Stack()})
+		}
+	}()
+	f()
+}
+
+// AddCallbackThreadsafe runs fn on the loop, in the next pass, in the order of
+// the calls. Any goroutine may call it, also on the loop, and before Start; many
+// calls cost one wake-up. ErrClosed after Close: fn will not run.
+func (l *Loop) AddCallbackThreadsafe(fn func()) error { return l.add(task{fn: fn}) }
+
+// AddCallback is AddCallbackThreadsafe, by the name that those on the loop look
+// for.
+func (l *Loop) AddCallback(fn func()) error { return l.add(task{fn: fn}) }
+
+func (l *Loop) add(t task) error {
+	l.mu.Lock()
+	if l.closed {
+		l.mu.Unlock()
+		return ErrClosed
+	}
+	l.queue = append(l.queue, t)
+	first := len(l.queue) == 1
+	if first {
+		l.pending.Store(true)
+	}
+	l.mu.Unlock()
+	if first {
+		l.rouse()
+	}
+	return nil
+}
+
+// runCallbacks runs those that were queued before it began.
+func (l *Loop) runCallbacks() {
+	l.mu.Lock()
+	l.batch, l.queue = l.queue, l.batch[:0]
+	l.pending.Store(l.stopping || l.closed)
+	l.mu.Unlock()
+	for i, t := range l.batch {
+		l.batch[i] = task{}
+		if t.t != nil {
+			t.t.do(t.what)
+		} else {
+			l.guard(t.fn)
+		}
+	}
+	if cap(l.batch) > keepTasks {
+		l.batch = nil
+	}
+}
+
+const keepTasks = 4096 // a queue that was longer is not kept
+
+// CallLater runs fn on the loop after d, never earlier; at once, in the next
+// pass, for 0 or less. To be called on the loop, or before Start.
+func (l *Loop) CallLater(d time.Duration, fn func()) *Timeout {
+	t := &Timeout{at: time.Now().Add(d), fn: fn}
+	l.timers.add(t)
+	return t
+}
+
+// RemoveTimeout keeps a timer from running, also one that is due already. It
+// changes nothing for one that ran or was removed. On the loop, or before Start.
+func (l *Loop) RemoveTimeout(t *Timeout) {
+	if t != nil {
+		l.timers.remove(t)
+	}
+}

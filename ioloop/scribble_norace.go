@@ -1,0 +1,5 @@
+//go:build !race
+
+package ioloop
+
+const scribble = false

@@ -1,0 +1,65 @@
+//go:build linux || darwin || dragonfly || freebsd || netbsd || openbsd
+
+package ioloop
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/haypile/haypile/adapters"
+)
+
+// takeDescriptor is a second descriptor of the connection's socket, which Go's
+// network poller knows nothing of.
+func takeDescriptor(conn net.Conn) (int, error) {
+	var raw syscall.RawConn
+	var err error
+	switch c := conn.(type) {
+	case *net.TCPConn:
+		raw, err = c.SyscallConn()
+	case *net.UnixConn:
+		raw, err = c.SyscallConn()
+	default:
+		return 0, fmt.Errorf("%w: %T", adapters.ErrNotPollable, conn)
+	}
+	if err != nil {
+		return 0, err
+	}
+	fd, dupErr := 0, error(nil)
+	err = raw.Control(func(original uintptr) {
+		fd, dupErr = unix.FcntlInt(original, unix.F_DUPFD_CLOEXEC, 0)
+	})
+	if err != nil {
+		return 0, err
+	}
+	return fd, os.NewSyscallError("fcntl", dupErr)
+}
+
+func closeDescriptor(fd int) { unix.Close(fd) }
+
+// readSocket reads what there is: 0 and no error is the end; errWouldBlock.
+func readSocket(fd int, p []byte) (int, error) { return uninterrupted("read", unix.Read, fd, p) }
+
+// writeSocket writes what the kernel takes.
+func writeSocket(fd int, p []byte) (int, error) { return uninterrupted("write", unix.Write, fd, p) }
+
+// uninterrupted makes a system call again for as long as signals break it off.
+func uninterrupted(name string, call func(int, []byte) (int, error), fd int, p []byte) (int, error) {
+	for {
+		switch n, err := call(fd, p); err {
+		case nil:
+			return n, nil
+		case unix.EINTR:
+		case unix.EAGAIN:
+			return 0, errWouldBlock
+		default:
+			return 0, os.NewSyscallError(name, err)
+		}
+	}
+}
+
+func shutdownWrite(fd int) error { return unix.Shutdown(fd, unix.SHUT_WR) }
