@@ -2,4 +2,4 @@ module github.com/haypile/haypile
 
 go 1.26
 
-require golang.org/x/sys v0.40.0 // indirect
+require golang.org/x/sys v0.40.0

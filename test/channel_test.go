@@ -8,7 +8,6 @@ import (
 
 	"github.com/haypile/haypile/adapters/blocking"
 	"github.com/haypile/haypile/adapters/driver"
-	"github.com/haypile/haypile/adapters/stdnet"
 	"github.com/haypile/haypile/core"
 	"github.com/haypile/haypile/core/wire"
 	"github.com/haypile/haypile/test/rabbitmq"
@@ -261,7 +260,7 @@ func TestPipelinedCallsKeepTheirOrder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	loop := stdnet.New()
+	loop := newLoop(t)
 	h := &recorder{closed: make(chan error, 1)}
 	conn, err := driver.Dial(ctx, loop, params, h)
 	if err != nil {

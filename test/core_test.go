@@ -11,7 +11,6 @@ import (
 	"testing"
 
 	"github.com/haypile/haypile/adapters/driver"
-	"github.com/haypile/haypile/adapters/stdnet"
 	"github.com/haypile/haypile/core"
 	"github.com/haypile/haypile/core/wire"
 	"github.com/haypile/haypile/test/rabbitmq"
@@ -34,15 +33,13 @@ func dialCallback(t *testing.T, url string, change func(cfg *core.ClientConfig))
 	if change != nil {
 		change(&params.Client)
 	}
-	loop := stdnet.New()
-	conn, err := driver.Dial(testContext(t), loop, params, nil)
+	conn, err := driver.Dial(testContext(t), newLoop(t), params, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		conn.Close()
 		<-conn.Done()
-		loop.Close()
 	})
 	return &callback{t, conn}
 }
@@ -272,9 +269,7 @@ func TestMechanisms(t *testing.T) {
 			t.Fatal(err)
 		}
 		params.Client.Mechanisms = []core.Mechanism{demo{"guest", "wrong"}}
-		loop := stdnet.New()
-		defer loop.Close()
-		if _, err := driver.Dial(testContext(t), loop, params, nil); !errors.Is(err, wire.AccessRefused) {
+		if _, err := driver.Dial(testContext(t), newLoop(t), params, nil); !errors.Is(err, wire.AccessRefused) {
 			t.Errorf("dial: %v", err)
 		}
 	})

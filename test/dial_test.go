@@ -23,7 +23,7 @@ import (
 func fails(t *testing.T, uri string, opts ...blocking.Option) *blocking.DialError {
 	t.Helper()
 	checkLeaks(t)
-	conn, err := blocking.Dial(testContext(t), uri, opts...)
+	conn, err := blocking.Dial(testContext(t), uri, append([]blocking.Option{blocking.WithLoop(newLoop(t))}, opts...)...)
 	if err == nil {
 		conn.Close(context.Background())
 		t.Fatal("it connected")
@@ -161,7 +161,7 @@ func TestContextEndsDialling(t *testing.T) {
 	addr := serve(t, func(c net.Conn) { io.Copy(io.Discard, c) })
 	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
 	defer cancel()
-	_, err := blocking.Dial(ctx, "amqp://"+addr+"/")
+	_, err := blocking.Dial(ctx, "amqp://"+addr+"/", blocking.WithLoop(newLoop(t)))
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("error is %v", err)
 	}

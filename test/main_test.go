@@ -2,18 +2,59 @@ package test
 
 import (
 	"context"
+	"errors"
+	"flag"
 	"fmt"
+	"maps"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/haypile/haypile/adapters"
 	"github.com/haypile/haypile/adapters/blocking"
+	"github.com/haypile/haypile/adapters/stdnet"
+	"github.com/haypile/haypile/ioloop"
 	"github.com/haypile/haypile/test/rabbitmq"
 )
 
 func TestMain(m *testing.M) { rabbitmq.Main(m) }
+
+// adapter is what the tests run on. The test command runs them on each.
+var adapter = flag.String("adapter", "stdnet", "what connections run on: "+strings.Join(slices.Sorted(maps.Keys(adapterLoops)), ", "))
+
+var adapterLoops = map[string]func(t *testing.T) adapters.Loop{
+	"stdnet": func(*testing.T) adapters.Loop { return stdnet.New() },
+	"ioloop": func(t *testing.T) adapters.Loop {
+		l, err := ioloop.New()
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() {
+			if err := l.Start(); err != nil && !errors.Is(err, ioloop.ErrClosed) {
+				t.Error(err)
+			}
+		}()
+		return l
+	},
+}
+
+// newLoop is a loop of the adapter, closed at the end of the test.
+func newLoop(t *testing.T) adapters.Loop {
+	t.Helper()
+	create := adapterLoops[*adapter]
+	if create == nil {
+		t.Fatalf("no adapter %q", *adapter)
+	}
+	l := create(t)
+	t.Cleanup(func() {
+		l.Close()
+		<-l.Done()
+	})
+	return l
+}
 
 // bound is generous: nothing here should ever take so long.
 const bound = 2 * time.Minute
@@ -34,7 +75,7 @@ func dial(t *testing.T, query string, opts ...blocking.Option) *blocking.Conn {
 func dialURL(t *testing.T, url string, opts ...blocking.Option) *blocking.Conn {
 	t.Helper()
 	checkLeaks(t)
-	conn, err := blocking.Dial(testContext(t), url, opts...)
+	conn, err := blocking.Dial(testContext(t), url, append([]blocking.Option{blocking.WithLoop(newLoop(t))}, opts...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +131,7 @@ func libraryGoroutines() (found []string) {
 	buf := make([]byte, 1<<20)
 	buf = buf[:runtime.Stack(buf, true)]
 	for g := range strings.SplitSeq(string(buf), "\n\n") {
-		if strings.Contains(g, "created by github.com/haypile/haypile/adapters") {
+		if strings.Contains(g, "created by github.com/haypile/haypile/adapters") || strings.Contains(g, "created by github.com/haypile/haypile/ioloop") {
 			found = append(found, g)
 		}
 	}
