@@ -162,6 +162,9 @@ func (l *Loop) pass() error {
 // what is queued after it wakes the poller.
 func (l *Loop) wait() ([]event, error) {
 	until := l.timers.next()
+	if !l.pending.Load() {
+		runtime.Gosched() // those who answer what was just done spare the loop its sleep
+	}
 	l.asleep.Store(true)
 	events, err := l.poller.wait(l.events[:0], until, l.pending.Load)
 	woken := !l.asleep.Swap(false)

@@ -134,8 +134,10 @@ func (p *plainEpoll) close() error {
 // into the past is the wake-up.
 type parked struct {
 	epoll
-	file *os.File
-	raw  syscall.RawConn
+	file  *os.File
+	raw   syscall.RawConn
+	until time.Time // the deadline that is set
+	moved bool      // or maybe another one
 	// of the wait under way
 	dst   []event
 	err   error
@@ -168,16 +170,22 @@ func newParked() (poller, error) {
 func (p *parked) wait(dst []event, until time.Time, awake func() bool) ([]event, error) {
 	// The deadline is set before the last look at awake: a wake that comes
 	// in between moves it again.
-	if err := p.file.SetReadDeadline(until); err != nil {
-		return dst, err
+	if p.moved || until != p.until {
+		if err := p.file.SetReadDeadline(until); err != nil {
+			return dst, err
+		}
+		p.until, p.moved = until, false
 	}
 	p.dst, p.err, p.awake = dst, nil, awake
 	err := p.raw.Read(p.try)
 	dst, p.dst = p.dst, nil
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		// Without looking, a loop that is always late would never see events.
-		return p.collect(dst, 0)
+		p.moved = true
+		if !until.IsZero() && !time.Now().Before(until) {
+			return p.collect(dst, 0) // a loop that is always late would never see events
+		}
+		return dst, nil // woken: events are looked at by the next wait
 	case err != nil:
 		return dst, err
 	}
