@@ -234,13 +234,31 @@ func (c *Conn) answer(channel uint16, m wire.Method) error {
 	if err := c.send(channel, m); err != nil {
 		return err
 	}
-	if c.answers += c.out.len() - before; c.answers > maxAnswers {
+	if c.answers.add(before, c.out.len()-before) > maxAnswers {
 		return offend(wire.ResourceError, "more than %d bytes of answers that the peer does not read", maxAnswers)
 	}
 	return nil
 }
 
 const maxAnswers = 1 << 20
+
+// answers counts the bytes of answers since some moment. The moment moves on
+// when all that was waiting then has been sent, so that what is counted has been
+// unread for that long, however busy the connection is.
+type answers struct {
+	sent  uint64 // bytes that the transport took, of everything
+	mark  uint64 // what sent has to reach for the count to begin anew
+	bytes int
+}
+
+// add counts an answer of n bytes, behind the bytes that waited before it.
+func (a *answers) add(waiting, n int) int {
+	if a.sent >= a.mark {
+		a.bytes, a.mark = 0, a.sent+uint64(waiting)+uint64(n)
+	}
+	a.bytes += n
+	return a.bytes
+}
 
 // send encodes a method of ours into the output, or changes nothing.
 func (c *Conn) send(channel uint16, m wire.Method) error {

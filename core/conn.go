@@ -44,7 +44,7 @@ type Conn struct {
 
 	updates []func(error) // UpdateSecret that is not answered yet, oldest first
 	secrets uint32        // update-secret that is not answered yet
-	answers int           // bytes of answers that the peer made us give, since output was last empty
+	answers answers
 
 	blocked bool
 	serial  *serial // nil unless Config.Serial
@@ -227,14 +227,12 @@ func (c *Conn) Advance(n int) {
 	}
 	c.enter("Advance")
 	defer c.leave()
+	c.answers.sent += uint64(min(n, c.out.len()))
 	for n > 0 {
 		left, release := c.out.advance(n)
 		if n = left; release != nil {
 			release(nil)
 		}
-	}
-	if c.out.len() == 0 {
-		c.answers = 0
 	}
 	c.dl.lastWrite = c.now
 	c.unchoke()

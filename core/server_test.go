@@ -326,6 +326,23 @@ func TestAPeerThatDoesNotReadIsGivenUp(t *testing.T) {
 	}
 }
 
+// A peer that reads slowly, so that there is always output waiting, is not
+// mistaken for one that does not read.
+func TestASlowPeerIsNotGivenUp(t *testing.T) {
+	b := serving(t, core.ServerConfig{})
+	openClose := frames(t, 2, &wire.ChannelOpen{}, &wire.ChannelClose{})
+	for range 200_000 {
+		b.c.Feed(openClose, b.now)
+		b.log = b.log[:0]
+		if waiting := b.c.Buffered(); waiting > 10_000 {
+			b.c.Advance(waiting - 5000)
+		}
+	}
+	if err := b.c.Err(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestEmbeddedHandlersAnswerByThemselves(t *testing.T) {
 	b := &bench{t: t, now: epoch, split: whole}
 	c, err := core.NewServer(core.ServerConfig{}, nop{})
