@@ -19,7 +19,6 @@ type handshake struct {
 
 	want      wire.MethodID // what a server waits for; 0 while its embedder decides
 	chosen    string        // the mechanism that the client chose
-	challenge bool          // the client was challenged at least once
 }
 
 // onStart answers connection.start: the version must be 0-9 (which is how

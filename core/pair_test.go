@@ -39,7 +39,6 @@ type saidChannel struct {
 	confirms  map[uint64]bool // that came
 	published uint64          // with a number
 	acks      int             // sent
-	returns   map[uint64]bool
 	closed    int
 	clean     bool // the client closed it, or it lived to the end
 	streams   int  // begun and not ended
