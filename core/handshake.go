@@ -17,8 +17,8 @@ type handshake struct {
 	mechanism Mechanism
 	response  int // bytes of our start-ok frame, to explain a broker that hangs up on it
 
-	want      wire.MethodID // what a server waits for; 0 while its embedder decides
-	chosen    string        // the mechanism that the client chose
+	want   wire.MethodID // what a server waits for; 0 while its embedder decides
+	chosen string        // the mechanism that the client chose
 }
 
 // onStart answers connection.start: the version must be 0-9 (which is how
