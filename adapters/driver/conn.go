@@ -2,6 +2,7 @@ package driver
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -96,6 +97,19 @@ const (
 	// PauseBudget: a short rest for fairness. The receive deadline goes on.
 	PauseBudget
 )
+
+// TLS is the state of the connection's encryption: version, cipher suite, the
+// peer's certificates. Nil for a plain connection, and before one is open.
+func (d *Conn) TLS() *tls.ConnectionState {
+	d.mu.Lock()
+	live := d.live
+	d.mu.Unlock()
+	if live == nil || live.tls == nil {
+		return nil
+	}
+	state := live.tls.tls.ConnectionState()
+	return &state
+}
 
 // Pause adds reasons for not reading; the connection reads while there are
 // none. Writing, timers and our heartbeats go on. Only for callbacks and

@@ -161,7 +161,14 @@ func (d *Conn) attempt(ctx context.Context, e Endpoint, address string) (Phase, 
 	if err != nil {
 		return PhaseDial, err
 	}
-	return PhaseHandshake, d.handshake(ctx, conn, label(e, address), time.Until(deadline))
+	host := label(e, address)
+	var s *secured
+	if e.TLS {
+		if s, err = d.secure(ctx, conn, e, host, deadline); err != nil {
+			return PhaseTLS, err
+		}
+	}
+	return PhaseHandshake, d.handshake(ctx, conn, s, host, time.Until(deadline))
 }
 
 func (d *Conn) dial(ctx context.Context, network, address string) (net.Conn, error) {
@@ -179,14 +186,14 @@ func label(e Endpoint, address string) string {
 }
 
 // handshake attaches the connection and waits until it is open or has ended.
-func (d *Conn) handshake(ctx context.Context, conn net.Conn, host string, left time.Duration) error {
+func (d *Conn) handshake(ctx context.Context, conn net.Conn, tls *secured, host string, left time.Duration) error {
 	cfg := d.params.Client
 	cfg.Host = host
 	left = max(left, time.Millisecond)
 	if cfg.HandshakeTimeout == core.Off || cfg.HandshakeTimeout > left || cfg.HandshakeTimeout == 0 && left < core.DefaultHandshakeTimeout {
 		cfg.HandshakeTimeout = left
 	}
-	s := &session{conn: d, failed: make(chan error, 1)}
+	s := &session{conn: d, tls: tls, failed: make(chan error, 1)}
 	var err error
 	if s.core, err = core.NewClient(cfg, gate{s}); err != nil {
 		conn.Close()

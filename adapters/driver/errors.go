@@ -25,7 +25,7 @@ type Attempt struct {
 	Endpoint Endpoint // as the parameters have it
 	Address  string   // what was dialled, empty when the name could not be looked up
 	Phase    Phase    // what it was at
-	Err      error    // *net.DNSError, *net.OpError, *core.Error, *core.TransportError, *core.NotAMQPError, …
+	Err      error    // *net.DNSError, *net.OpError, *TLSError, *core.Error, *core.TransportError, *core.NotAMQPError, …
 }
 
 // Phase is how far an attempt came.
@@ -35,6 +35,7 @@ type Phase string
 const (
 	PhaseResolve   Phase = "looking up the name"
 	PhaseDial      Phase = "dialling"
+	PhaseTLS       Phase = "TLS handshake"
 	PhaseHandshake Phase = "AMQP handshake"
 )
 
@@ -47,6 +48,7 @@ func (a Attempt) String() string {
 	// Errors of the handshake begin with the host themselves.
 	text := strings.TrimPrefix(a.Err.Error(), "amqp: ")
 	text = strings.TrimPrefix(text, where+": ")
+	text = strings.TrimPrefix(text, string(a.Phase)+": ")
 	return fmt.Sprintf("%s: %s: %s", where, a.Phase, text)
 }
 

@@ -2,6 +2,7 @@ package driver
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -16,6 +17,7 @@ import (
 // Defaults of Params, used where a field is zero.
 const (
 	DefaultPort          = 5672
+	DefaultTLSPort       = 5671
 	DefaultDialTimeout   = 10 * time.Second
 	DefaultStackTimeout  = 15 * time.Second
 	DefaultAttempts      = 1
@@ -33,6 +35,11 @@ type Params struct {
 	// Shuffle tries the endpoints of each cycle in random order, to spread
 	// many clients over a cluster.
 	Shuffle bool
+	// TLS is for the endpoints that use it. It is read and never changed. What is
+	// left zero means: the certificate must be valid for the endpoint's host, by
+	// the authorities that the system trusts, and TLS 1.2 or newer. Nil: all of
+	// that.
+	TLS *tls.Config
 	// Client is the AMQP side: virtual host, credentials, limits, timeouts.
 	// Host is filled in by each attempt.
 	Client core.ClientConfig
@@ -76,8 +83,10 @@ type Endpoint struct {
 	// Host is a name, an IPv4 or IPv6 address, or, beginning with a slash, the
 	// path of a UNIX socket. Default localhost.
 	Host string
-	// Port is the TCP port. Default 5672. UNIX sockets have none.
+	// Port is the TCP port. Default 5672, with TLS 5671. UNIX sockets have none.
 	Port uint16
+	// TLS has the connection encrypted, as Params.TLS says.
+	TLS bool
 }
 
 // String is "host:port", or the path of a UNIX socket.
@@ -101,6 +110,9 @@ func (e Endpoint) withDefaults() Endpoint {
 	}
 	if e.Port == 0 {
 		e.Port = DefaultPort
+		if e.TLS {
+			e.Port = DefaultTLSPort
+		}
 	}
 	return e
 }

@@ -15,6 +15,7 @@ type session struct {
 	conn      *Conn
 	core      *core.Conn
 	transport adapters.Transport
+	tls       *secured    // nil for a plain connection
 	failed    chan error  // gets the end of an attempt that did not open; holds one
 	open      bool        // what follows belongs to the connection
 	paused    PauseReason // as the transport was told
@@ -39,13 +40,30 @@ func (s *session) OnOpen(t adapters.Transport, now time.Time) {
 	s.transport = t
 	s.conn.begin(s)
 	s.core.Start(now) // the first and only one
+	if s.tls != nil {
+		s.receive(nil, now) // what the TLS handshake read beyond its own
+	}
 	s.settle(now)
 }
 
 // OnData implements adapters.Handler.
 func (s *session) OnData(p []byte, now time.Time) {
-	s.core.Feed(p, now)
+	if s.tls != nil {
+		s.receive(p, now)
+	} else {
+		s.core.Feed(p, now)
+	}
 	s.settle(now)
+}
+
+// receive feeds what TLS makes of p. After the peer's close_notify, or a record
+// that is forged or broken, nothing more can come.
+func (s *session) receive(p []byte, now time.Time) {
+	err := s.tls.receive(p, func(plain []byte) { s.core.Feed(plain, now) })
+	s.tls.drain(s.transport)
+	if err != nil {
+		s.core.Lost(err, now)
+	}
 }
 
 // OnWake implements adapters.Handler.
@@ -111,6 +129,9 @@ func (s *session) leave(now time.Time) {
 	case s.leaveBy.IsZero():
 		s.leaveBy = now.Add(leaveTimeout)
 		s.transport.SetWakeup(s.leaveBy)
+		if s.tls != nil {
+			s.tls.end(s.transport)
+		}
 		s.transport.Close()
 	}
 }
@@ -171,7 +192,11 @@ func (s *session) flush() bool {
 			return false
 		}
 		segments, n := cut(s.segments, min(free, room))
-		s.transport.Write(segments)
+		if s.tls != nil {
+			s.tls.write(segments, s.transport)
+		} else {
+			s.transport.Write(segments)
+		}
 		s.core.Advance(n)
 		room -= n
 	}

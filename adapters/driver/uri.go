@@ -16,10 +16,14 @@ import (
 type URIError struct {
 	Part   string // such as "scheme", "port", "heartbeat"
 	Reason string // what is wrong, and how to write it
+	Err    error  // the finding behind it, if it has a type of its own
 }
 
 // Error names the part and never quotes a user, password or host.
 func (e *URIError) Error() string { return "amqp: URI: " + e.Part + ": " + e.Reason }
+
+// Unwrap is the finding behind the error, nil if there is none.
+func (e *URIError) Unwrap() error { return e.Err }
 
 // ParseURI makes Params of
 //
@@ -29,52 +33,54 @@ func (e *URIError) Error() string { return "amqp: URI: " + e.Part + ": " + e.Rea
 // allowed. Every part may be left out. User, password, hosts and vhost are
 // percent-decoded once; IPv6 addresses stand in brackets; a UNIX socket is a
 // percent-encoded path as the host. No path and "/" alone are the virtual host
-// "/".
+// "/". The scheme amqps is AMQP in TLS.
 //
 // Query arguments: heartbeat (seconds, 0 for none), connection_timeout
 // (milliseconds, for dialling), channel_max, frame_max, auth_mechanism (plain,
 // amqplain or external; may be repeated, in order of preference), and
 // connection_name, stack_timeout, blocked_timeout (milliseconds), attempts,
-// retry_delay (milliseconds). Unknown, repeated or malformed ones are errors.
+// retry_delay (milliseconds). With amqps also cacertfile, certfile and keyfile
+// (PEM files, read now), server_name_indication, and verify (verify_peer, the
+// default, or verify_none, which accepts any certificate from anybody). Unknown,
+// repeated or malformed ones are errors.
 //
-// The error is a *URIError.
+// The error is a *URIError; for a file that cannot be used, what package os,
+// crypto/tls or crypto/x509 says is wrapped.
 func ParseURI(uri string) (Params, error) {
-	rest, ok := strings.CutPrefix(uri, "amqp://")
-	if !ok {
-		if strings.HasPrefix(uri, "amqps://") {
-			return Params{}, &URIError{"scheme", "amqps (TLS) is not supported yet"}
-		}
-		return Params{}, &URIError{"scheme", "must be amqp"}
+	scheme, rest, _ := strings.Cut(uri, "://")
+	if scheme != "amqp" && scheme != "amqps" {
+		return Params{}, &URIError{Part: "scheme", Reason: "must be amqp or amqps"}
 	}
+	secure := scheme == "amqps"
 	if strings.Contains(rest, "#") {
-		return Params{}, &URIError{"fragment", "not allowed; write a # in a password as %23"}
+		return Params{}, &URIError{Part: "fragment", Reason: "not allowed; write a # in a password as %23"}
 	}
 	rest, query, _ := strings.Cut(rest, "?")
 	if strings.Contains(query, "@") {
-		return Params{}, &URIError{"user and password", "a ? in them must be written as %3F, and a @ in the query as %40"}
+		return Params{}, &URIError{Part: "user and password", Reason: "a ? in them must be written as %3F, and a @ in the query as %40"}
 	}
 	authority, path, _ := strings.Cut(rest, "/")
 	var p Params
-	user, password, err := p.parseAuthority(authority)
+	user, password, err := p.parseAuthority(authority, secure)
 	if err != nil {
 		return Params{}, err
 	}
 	if err := p.parsePath(path); err != nil {
 		return Params{}, err
 	}
-	if err := p.parseQuery(query, user, password); err != nil {
+	if err := p.parseQuery(query, user, password, secure); err != nil {
 		return Params{}, err
 	}
 	return p, nil
 }
 
 // parseAuthority reads user, password and hosts.
-func (p *Params) parseAuthority(s string) (user string, password wire.Secret, err error) {
+func (p *Params) parseAuthority(s string, secure bool) (user string, password wire.Secret, err error) {
 	user, password = "guest", wire.NewSecret("guest")
 	hosts := s
 	if i := strings.LastIndexByte(s, '@'); i >= 0 {
 		if strings.Count(s, "@") > 1 {
-			return "", password, &URIError{"user and password", "a @ in them must be written as %40, a ? as %3F, a / as %2F"}
+			return "", password, &URIError{Part: "user and password", Reason: "a @ in them must be written as %40, a ? as %3F, a / as %2F"}
 		}
 		u, pw, _ := strings.Cut(s[:i], ":")
 		hosts = s[i+1:]
@@ -88,7 +94,7 @@ func (p *Params) parseAuthority(s string) (user string, password wire.Secret, er
 		password = wire.NewSecret(pw)
 	}
 	for host := range strings.SplitSeq(hosts, ",") {
-		e, err := parseEndpoint(host)
+		e, err := parseEndpoint(host, secure)
 		if err != nil {
 			return "", password, err
 		}
@@ -97,13 +103,13 @@ func (p *Params) parseAuthority(s string) (user string, password wire.Secret, er
 	return user, password, nil
 }
 
-func parseEndpoint(s string) (Endpoint, error) {
+func parseEndpoint(s string, secure bool) (Endpoint, error) {
 	host, port := s, ""
 	if inner, ok := strings.CutPrefix(s, "["); ok {
 		var after string
 		host, after, ok = strings.Cut(inner, "]")
 		if !ok || after != "" && after[0] != ':' {
-			return Endpoint{}, &URIError{"host", "an IPv6 address must be [address] or [address]:port"}
+			return Endpoint{}, &URIError{Part: "host", Reason: "an IPv6 address must be [address] or [address]:port"}
 		}
 		port = strings.TrimPrefix(after, ":")
 	} else if i := strings.IndexByte(s, ':'); i >= 0 {
@@ -113,11 +119,11 @@ func parseEndpoint(s string) (Endpoint, error) {
 	if err != nil {
 		return Endpoint{}, err
 	}
-	e := Endpoint{Host: host}
+	e := Endpoint{Host: host, TLS: secure}
 	if port != "" {
 		n, err := strconv.ParseUint(port, 10, 16)
 		if err != nil || n == 0 {
-			return Endpoint{}, &URIError{"port", "must be a number from 1 to 65535; a :, / or ? in a password is written as %3A, %2F or %3F"}
+			return Endpoint{}, &URIError{Part: "port", Reason: "must be a number from 1 to 65535; a :, / or ? in a password is written as %3A, %2F or %3F"}
 		}
 		e.Port = uint16(n)
 	}
@@ -127,7 +133,7 @@ func parseEndpoint(s string) (Endpoint, error) {
 func unescape(part, s string) (string, error) {
 	u, err := url.PathUnescape(s)
 	if err != nil {
-		return "", &URIError{part, "has a % that two hexadecimal digits do not follow"}
+		return "", &URIError{Part: part, Reason: "has a % that two hexadecimal digits do not follow"}
 	}
 	return u, nil
 }
@@ -138,7 +144,7 @@ func (p *Params) parsePath(path string) error {
 		return nil
 	}
 	if strings.Contains(path, "/") {
-		return &URIError{"virtual host", "a / in it must be written as %2F"}
+		return &URIError{Part: "virtual host", Reason: "a / in it must be written as %2F"}
 	}
 	vhost, err := unescape("virtual host", path)
 	p.Client.VirtualHost = vhost
@@ -197,7 +203,8 @@ func milliseconds(d *time.Duration, s string) error {
 	return err
 }
 
-func (p *Params) parseQuery(query string, user string, password wire.Secret) error {
+func (p *Params) parseQuery(query, user string, password wire.Secret, secure bool) error {
+	var files tlsArguments
 	p.Client.Mechanisms = nil
 	seen := make(map[string]bool)
 	for arg := range strings.SplitSeq(query, "&") {
@@ -206,11 +213,11 @@ func (p *Params) parseQuery(query string, user string, password wire.Secret) err
 		}
 		name, value, ok := strings.Cut(arg, "=")
 		if !ok || value == "" {
-			return &URIError{"query", fmt.Sprintf("argument %q has no value", name)}
+			return &URIError{Part: "query", Reason: fmt.Sprintf("argument %q has no value", name)}
 		}
 		value, err := url.QueryUnescape(value)
 		if err != nil {
-			return &URIError{name, "has a % that two hexadecimal digits do not follow"}
+			return &URIError{Part: name, Reason: "has a % that two hexadecimal digits do not follow"}
 		}
 		if name == "auth_mechanism" {
 			if err := p.addMechanism(value, user, password); err != nil {
@@ -219,16 +226,26 @@ func (p *Params) parseQuery(query string, user string, password wire.Secret) err
 			continue
 		}
 		set, ok := queryArguments[name]
+		file := files.field(name)
 		switch {
-		case !ok:
-			return &URIError{"query", fmt.Sprintf("unknown argument %q", name)}
+		case !ok && file == nil:
+			return &URIError{Part: "query", Reason: fmt.Sprintf("unknown argument %q", name)}
 		case seen[name]:
-			return &URIError{name, "given twice"}
+			return &URIError{Part: name, Reason: "given twice"}
+		case file != nil && !secure:
+			return &URIError{Part: name, Reason: "is for amqps"}
 		}
 		seen[name] = true
-		if err := set(p, value); err != nil {
-			return &URIError{name, err.Error()}
+		if file != nil {
+			*file = value
+			continue
 		}
+		if err := set(p, value); err != nil {
+			return &URIError{Part: name, Reason: err.Error()}
+		}
+	}
+	if err := files.apply(p); err != nil {
+		return err
 	}
 	if p.Client.Mechanisms == nil {
 		return p.addMechanism("plain", user, password)
@@ -246,7 +263,7 @@ func (p *Params) addMechanism(name, user string, password wire.Secret) error {
 	case "external":
 		m = core.External()
 	default:
-		return &URIError{"auth_mechanism", "must be plain, amqplain or external"}
+		return &URIError{Part: "auth_mechanism", Reason: "must be plain, amqplain or external"}
 	}
 	p.Client.Mechanisms = append(p.Client.Mechanisms, m)
 	return nil

@@ -19,6 +19,13 @@ import (
 // client's going.
 func Start(t testing.TB, script func(n int, s *Session)) (addr string) {
 	t.Helper()
+	return StartOn(t, func(c net.Conn) net.Conn { return c }, script)
+}
+
+// StartOn is Start with something between the connection and the script, such as
+// tls.Server.
+func StartOn(t testing.TB, wrap func(net.Conn) net.Conn, script func(n int, s *Session)) (addr string) {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -31,6 +38,7 @@ func Start(t testing.TB, script func(n int, s *Session)) (addr string) {
 				return
 			}
 			wg.Go(func() {
+				conn := wrap(conn)
 				defer conn.Close()
 				script(n, &Session{Conn: conn})
 			})
