@@ -7,12 +7,11 @@ import (
 	"time"
 
 	"github.com/haypile/haypile/adapters/blocking"
-	"github.com/haypile/haypile/test/rabbitmq"
 )
 
 func TestBrokerClosesTheConnection(t *testing.T) {
-	node := rabbitmq.Start(t)
-	conn := dialURL(t, node.URL())
+	node := startNode(t)
+	conn := dialURL(t, nodeURL(node))
 	ch := channel(t, conn)
 	ctx := testContext(t)
 	if _, err := node.Ctl(ctx, "close_all_connections", "for the test"); err != nil {
@@ -26,8 +25,8 @@ func TestBrokerClosesTheConnection(t *testing.T) {
 }
 
 func TestKilledBrokerEndsEverything(t *testing.T) {
-	node := rabbitmq.Start(t)
-	conn := dialURL(t, node.URL())
+	node := startNode(t)
+	conn := dialURL(t, nodeURL(node))
 	ch := channel(t, conn)
 	q := queue(t, ch)
 	ended := make(chan error, 1)
@@ -78,9 +77,9 @@ func TestDeletedQueueEndsItsConsumer(t *testing.T) {
 }
 
 func TestMemoryAlarmHoldsPublishesAndNothingElse(t *testing.T) {
-	node := rabbitmq.Start(t)
+	node := startNode(t)
 	ctx := testContext(t)
-	publisher, consumer := dialURL(t, node.URL()+"?heartbeat=1"), dialURL(t, node.URL()+"?heartbeat=1")
+	publisher, consumer := dialURL(t, with(nodeURL(node), "heartbeat=1")), dialURL(t, with(nodeURL(node), "heartbeat=1"))
 	out, in := channel(t, publisher), channel(t, consumer)
 	q := queue(t, in)
 	for range 2 {

@@ -10,7 +10,6 @@ import (
 	"github.com/haypile/haypile/adapters/driver"
 	"github.com/haypile/haypile/core"
 	"github.com/haypile/haypile/core/wire"
-	"github.com/haypile/haypile/test/rabbitmq"
 )
 
 func TestEveryMethodIsAnswered(t *testing.T) {
@@ -206,7 +205,7 @@ func TestChannelErrorEndsTheChannelAlone(t *testing.T) {
 }
 
 func TestWorkerAcksLongAfterTheHeartbeatInterval(t *testing.T) {
-	conn := dial(t, "?heartbeat=1")
+	conn := dial(t, "heartbeat=1")
 	ch := channel(t, conn)
 	ctx := testContext(t)
 	q := queue(t, ch)
@@ -256,7 +255,7 @@ func (r *recorder) OnClose(_ *core.Conn, err error) { r.closed <- err }
 func TestPipelinedCallsKeepTheirOrder(t *testing.T) {
 	checkLeaks(t)
 	ctx := testContext(t)
-	params, err := driver.ParseURI(rabbitmq.URL(t))
+	params, err := driver.ParseURI(brokerURL(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -83,7 +83,7 @@ func (d *digest) OnEnd(err error)                       { d.done(err) }
 
 // A body far above MaxMessage goes out without a copy and comes in in pieces.
 func TestLargeBodyIsLentAndStreamed(t *testing.T) {
-	c := dialCallback(t, rabbitmq.URL(t), func(cfg *core.ClientConfig) { cfg.MaxMessage = 1 << 20 })
+	c := dialCallback(t, brokerURL(t), func(cfg *core.ClientConfig) { cfg.MaxMessage = 1 << 20 })
 	body := make([]byte, 48<<20)
 	for i := range body {
 		body[i] = byte(i * i >> 7)
@@ -126,7 +126,7 @@ func (f failing) OnClose(_ *core.Channel, err error) { f.done(fmt.Errorf("channe
 // Everything works one request at a time, for brokers that need it.
 func TestSerialModeWorks(t *testing.T) {
 	var trace []string
-	c := dialCallback(t, rabbitmq.URL(t), func(cfg *core.ClientConfig) {
+	c := dialCallback(t, brokerURL(t), func(cfg *core.ClientConfig) {
 		cfg.Serial = true
 		cfg.Trace = func(f *core.TraceFrame) {
 			if f.Type == wire.FrameMethod && f.Method.Class() != wire.ClassConnection {
@@ -175,7 +175,7 @@ func TestSerialModeWorks(t *testing.T) {
 
 // The forms without a reply work, and a failure names what failed.
 func TestRequestsWithoutReply(t *testing.T) {
-	c := dialCallback(t, rabbitmq.URL(t), nil)
+	c := dialCallback(t, brokerURL(t), nil)
 	q := t.Name()
 	err := c.on(func(cc *core.Conn, done func(error)) {
 		ch, err := cc.OpenChannel(failing{done: done})
@@ -226,7 +226,7 @@ func TestRequestsWithoutReply(t *testing.T) {
 
 // A new secret is taken, for users whose backend has nothing to say to it, too.
 func TestUpdateSecretIsAnswered(t *testing.T) {
-	c := dialCallback(t, rabbitmq.URL(t), nil)
+	c := dialCallback(t, brokerURL(t), nil)
 	err := c.on(func(cc *core.Conn, done func(error)) {
 		if err := cc.UpdateSecret(wire.NewSecret("guest"), "for the test", done); err != nil {
 			done(err)
@@ -251,20 +251,20 @@ func (m demo) Challenge(challenge []byte) (wire.Secret, error) {
 }
 
 func TestMechanisms(t *testing.T) {
-	node := rabbitmq.Start(t, rabbitmq.WithConfig("auth_mechanisms.1 = AMQPLAIN", "auth_mechanisms.2 = RABBIT-CR-DEMO"))
+	node := startNode(t, rabbitmq.WithConfig("auth_mechanisms.1 = AMQPLAIN", "auth_mechanisms.2 = RABBIT-CR-DEMO"))
 	for name, m := range map[string]core.Mechanism{
 		"AMQPLAIN":           core.AMQPlain("guest", wire.NewSecret("guest")),
 		"challenge-response": demo{"guest", "guest"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := dialCallback(t, node.URL(), func(cfg *core.ClientConfig) { cfg.Mechanisms = []core.Mechanism{m} })
+			c := dialCallback(t, nodeURL(node), func(cfg *core.ClientConfig) { cfg.Mechanisms = []core.Mechanism{m} })
 			if err := c.on(func(cc *core.Conn, done func(error)) { done(cc.Err()) }); err != nil {
 				t.Error(err)
 			}
 		})
 	}
 	t.Run("challenge-response with a wrong password", func(t *testing.T) {
-		params, err := driver.ParseURI(node.URL())
+		params, err := driver.ParseURI(nodeURL(node))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -48,17 +48,36 @@ func as[E error](t *testing.T, err error) (e E) {
 }
 
 // broker is the address of the shared broker.
-func broker(t *testing.T) string {
+func broker(t *testing.T) string { return host(t, brokerURL(t)) }
+
+// plainBroker is broker without TLS in every run.
+func plainBroker(t *testing.T) string { return host(t, rabbitmq.URL(t)) }
+
+func host(t *testing.T, uri string) string {
 	t.Helper()
-	u, err := url.Parse(rabbitmq.URL(t))
+	u, err := url.Parse(uri)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return u.Host
 }
 
+// reach is brokerURL with another user and password, and other hosts.
+func reach(t *testing.T, user *url.Userinfo, hosts string) string {
+	t.Helper()
+	u, err := url.Parse(brokerURL(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if user != nil {
+		u.User = user
+	}
+	u.Host = hosts
+	return u.String()
+}
+
 func TestWrongPasswordIsTheBrokersRefusal(t *testing.T) {
-	err := fails(t, "amqp://guest:hunter2@"+broker(t)+"/?attempts=3")
+	err := fails(t, with(reach(t, url.UserPassword("guest", "hunter2"), broker(t)), "attempts=3"))
 	want(t, err, broker(t), "ACCESS_REFUSED", "authentication")
 	if e := as[*blocking.Error](t, err); !e.Remote || e.Code != blocking.AccessRefused || !errors.Is(err, blocking.AccessRefused) {
 		t.Errorf("error is %#v", e)
@@ -69,7 +88,7 @@ func TestWrongPasswordIsTheBrokersRefusal(t *testing.T) {
 }
 
 func TestUnknownVirtualHostIsTheBrokersRefusal(t *testing.T) {
-	u, _ := url.Parse(rabbitmq.URL(t))
+	u, _ := url.Parse(brokerURL(t))
 	u.Path = "/nowhere"
 	err := fails(t, u.String())
 	want(t, err, broker(t), "virtual host", "nowhere")
@@ -90,7 +109,7 @@ func closedPort(t *testing.T) string {
 
 func TestRefusedConnectionNamesAddressAndPhase(t *testing.T) {
 	addr := closedPort(t)
-	err := fails(t, "amqp://guest:hunter2@"+addr+"/")
+	err := fails(t, reach(t, url.UserPassword("guest", "hunter2"), addr))
 	want(t, err, addr, "dialling", "refused")
 	if !errors.Is(err, syscall.ECONNREFUSED) || err.Attempts[0].Phase != driver.PhaseDial {
 		t.Errorf("attempts are %v", err.Attempts)
@@ -99,7 +118,7 @@ func TestRefusedConnectionNamesAddressAndPhase(t *testing.T) {
 
 func TestTheNextEndpointIsTried(t *testing.T) {
 	var order []string
-	conn := dialURL(t, "amqp://guest:guest@nowhere.invalid,"+closedPort(t)+","+broker(t)+"/",
+	conn := dialURL(t, reach(t, nil, "nowhere.invalid,"+closedPort(t)+","+broker(t)),
 		blocking.WithParams(func(p *blocking.Params) {
 			p.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
 				order = append(order, address)
@@ -168,10 +187,9 @@ func TestContextEndsDialling(t *testing.T) {
 	want(t, err, addr)
 }
 
-// relay passes bytes between the client and the broker and cuts both off when
-// the broker has sent limit bytes.
-func relay(t *testing.T, limit int64) (addr string) {
-	to := broker(t)
+// relay passes bytes between the client and the broker's listener and cuts both
+// off when the broker has sent limit bytes.
+func relay(t *testing.T, to string, limit int64) (addr string) {
 	return serve(t, func(client net.Conn) {
 		server, err := net.Dial("tcp", to)
 		if err != nil {
@@ -183,15 +201,13 @@ func relay(t *testing.T, limit int64) (addr string) {
 	})
 }
 
+// Where to cut is known of plain connections alone.
 func TestCutInTheHandshakeNamesHostAndPhase(t *testing.T) {
 	// connection.start is some 500 bytes long, tune and what follows 20 each.
 	for limit, phase := range map[int64]string{100: "connection.start", 20 + startSize(t): "connection.open-ok"} {
 		t.Run(phase, func(t *testing.T) {
-			addr := relay(t, limit)
-			err := fails(t, "amqp://guest:hunter2@"+addr+"/")
-			if phase == "connection.open-ok" {
-				err = fails(t, "amqp://guest:guest@"+addr+"/")
-			}
+			addr := relay(t, plainBroker(t), limit)
+			err := fails(t, "amqp://guest:guest@"+addr+"/")
 			want(t, err, addr, phase)
 			as[*blocking.TransportError](t, err)
 		})
@@ -200,7 +216,7 @@ func TestCutInTheHandshakeNamesHostAndPhase(t *testing.T) {
 
 // startSize is how many bytes the broker's connection.start takes.
 func startSize(t *testing.T) int64 {
-	conn, err := net.Dial("tcp", broker(t))
+	conn, err := net.Dial("tcp", plainBroker(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -215,8 +231,8 @@ func startSize(t *testing.T) int64 {
 }
 
 func TestCutInADeliveryEndsEverythingWithTheCause(t *testing.T) {
-	addr := relay(t, startSize(t)+50_000)
-	conn := dialURL(t, "amqp://guest:guest@"+addr+"/")
+	addr := relay(t, broker(t), startSize(t)+50_000)
+	conn := dialURL(t, reach(t, nil, addr))
 	ch := channel(t, conn)
 	q := queue(t, ch)
 	ctx := testContext(t)
@@ -243,8 +259,8 @@ func TestCutInADeliveryEndsEverythingWithTheCause(t *testing.T) {
 
 func TestFailedDialLeavesNoSocket(t *testing.T) {
 	before := sockets(t)
-	fails(t, "amqp://guest:hunter2@"+broker(t)+"/")
-	fails(t, "amqp://guest:guest@"+relay(t, 100)+"/")
+	fails(t, reach(t, url.UserPassword("guest", "hunter2"), broker(t)))
+	fails(t, reach(t, nil, relay(t, broker(t), 100)))
 	eventually(t, "sockets closed", func() bool { return sockets(t) <= before+1 }) // the relay listens
 }
 

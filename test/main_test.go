@@ -25,6 +25,9 @@ func TestMain(m *testing.M) { rabbitmq.Main(m) }
 // adapter is what the tests run on. The test command runs them on each.
 var adapter = flag.String("adapter", "stdnet", "what connections run on: "+strings.Join(slices.Sorted(maps.Keys(adapterLoops)), ", "))
 
+// secure has every connection encrypted.
+var secure = flag.Bool("tls", false, "use the broker's TLS listener")
+
 var adapterLoops = map[string]func(t *testing.T) adapters.Loop{
 	"stdnet": func(*testing.T) adapters.Loop { return stdnet.New() },
 	"ioloop": func(t *testing.T) adapters.Loop {
@@ -69,7 +72,43 @@ func testContext(t *testing.T) context.Context {
 // fails when a goroutine of the library is left then.
 func dial(t *testing.T, query string, opts ...blocking.Option) *blocking.Conn {
 	t.Helper()
-	return dialURL(t, rabbitmq.URL(t)+query, opts...)
+	return dialURL(t, with(brokerURL(t), query), opts...)
+}
+
+// brokerURL is the shared broker's.
+func brokerURL(t *testing.T) string {
+	t.Helper()
+	if *secure {
+		return rabbitmq.TLSURL(t)
+	}
+	return rabbitmq.URL(t)
+}
+
+// startNode starts a broker of the test's own.
+func startNode(t *testing.T, opts ...rabbitmq.Option) *rabbitmq.Node {
+	t.Helper()
+	if *secure {
+		opts = append(opts, rabbitmq.WithTLS())
+	}
+	return rabbitmq.Start(t, opts...)
+}
+
+func nodeURL(n *rabbitmq.Node) string {
+	if *secure {
+		return n.TLSURL()
+	}
+	return n.URL()
+}
+
+// with adds arguments to the query of a URI.
+func with(uri, arguments string) string {
+	if arguments == "" {
+		return uri
+	}
+	if strings.Contains(uri, "?") {
+		return uri + "&" + arguments
+	}
+	return uri + "?" + arguments
 }
 
 func dialURL(t *testing.T, url string, opts ...blocking.Option) *blocking.Conn {

@@ -17,5 +17,5 @@
 // the folder.
 //
 // RabbitMQ must be installed; test/run sees to that. The environment variable
-// AMQP_URL points URL at another broker instead.
+// AMQP_URL points URL at another broker instead, AMQPS_URL does so for TLSURL.
 package rabbitmq

@@ -7,10 +7,15 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"github.com/haypile/haypile/internal/testcert"
 )
 
 // outputFile gets what epmd and the server print.
 const outputFile = "output"
+
+// logFile is the server's log.
+const logFile = "log/rabbit.log"
 
 // install is where the programs are.
 type install struct{ server, ctl, epmd string }
@@ -42,13 +47,13 @@ func find(program string) string {
 	return path
 }
 
-type ports struct{ amqp, dist, epmd int }
+type ports struct{ amqp, tls, dist, epmd int }
 
 // freePorts finds ports that are free now. Somebody else may take one before
 // the node does; then the node is started anew with others.
 func freePorts() (ports, error) {
 	var p ports
-	for _, port := range []*int{&p.amqp, &p.dist, &p.epmd} {
+	for _, port := range []*int{&p.amqp, &p.tls, &p.dist, &p.epmd} {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			return p, err
@@ -67,9 +72,31 @@ func (n *Node) writeFiles() error {
 		"loopback_users = none",
 		"log.file.level = info",
 	}, n.config...)
+	plugins := ""
+	if n.tls {
+		authority, err := testcert.New()
+		if err != nil {
+			return err
+		}
+		for _, name := range []string{"server", User} {
+			if err := authority.Files(n.dir, name); err != nil {
+				return err
+			}
+		}
+		config = append(config,
+			"listeners.ssl.default = 127.0.0.1:"+fmt.Sprint(n.ports.tls),
+			"ssl_options.cacertfile = "+n.path("ca.pem"),
+			"ssl_options.certfile = "+n.path("server.pem"),
+			"ssl_options.keyfile = "+n.path("server.key"),
+			"ssl_options.verify = verify_peer",
+			"ssl_options.fail_if_no_peer_cert = false",
+			"ssl_cert_login_from = common_name",
+		)
+		plugins = "rabbitmq_auth_mechanism_ssl"
+	}
 	for name, text := range map[string]string{
 		"rabbitmq.conf":   strings.Join(config, "\n") + "\n",
-		"enabled_plugins": "[].\n",
+		"enabled_plugins": "[" + plugins + "].\n",
 		"env.conf":        "",
 	} {
 		if err := os.WriteFile(n.path(name), []byte(text), 0o400); err != nil {
@@ -92,7 +119,7 @@ func (n *Node) env() []string {
 		"RABBITMQ_DIST_PORT=" + fmt.Sprint(n.ports.dist),
 		"RABBITMQ_MNESIA_BASE=" + n.path("data"),
 		"RABBITMQ_LOG_BASE=" + n.path("log"),
-		"RABBITMQ_LOGS=" + n.path("log/rabbit.log"),
+		"RABBITMQ_LOGS=" + n.path(logFile),
 		"RABBITMQ_PID_FILE=" + n.path("server.pid"),
 		"RABBITMQ_SCHEMA_DIR=" + n.path("schema"),
 		"RABBITMQ_GENERATED_CONFIG_DIR=" + n.path("generated"),

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,6 +22,7 @@ type Node struct {
 	dir      string
 	ports    ports
 	config   []string
+	tls      bool
 	watchdog *watchdog
 	server   *exec.Cmd
 	exited   chan struct{} // closed when server has ended
@@ -34,6 +36,18 @@ type Option func(*Node)
 func WithConfig(lines ...string) Option {
 	return func(n *Node) { n.config = append(n.config, lines...) }
 }
+
+// WithTLS has the node listen for TLS, too, see TLSURL. It asks clients for a
+// certificate but needs none, and takes them as users by the mechanism EXTERNAL,
+// if auth_mechanisms allows it.
+// https://www.rabbitmq.com/docs/ssl
+func WithTLS() Option {
+	return func(n *Node) { n.tls = true }
+}
+
+// User is the one whose name and password the URLs have, and whom the client's
+// certificate names.
+const User = "guest"
 
 const (
 	startTimeout = 90 * time.Second
@@ -123,6 +137,7 @@ func (n *Node) boot() error {
 }
 
 func (n *Node) startServer() error {
+	before := n.startups()
 	n.server = n.command(n.install.server)
 	if err := n.server.Start(); err != nil {
 		return fmt.Errorf("rabbitmq: starting the server: %w", err)
@@ -134,13 +149,14 @@ func (n *Node) startServer() error {
 		server.Wait() // how it ended stands in the log
 		close(exited)
 	}()
-	return n.awaitReady()
+	return n.awaitReady(before)
 }
 
-// awaitReady waits until the node greets AMQP clients.
-func (n *Node) awaitReady() error {
+// awaitReady waits until the node greets AMQP clients and has started once more
+// than before: it greets them before rabbitmqctl can do all that it can.
+func (n *Node) awaitReady(before int) error {
 	deadline := time.Now().Add(startTimeout)
-	for !n.greets() {
+	for n.startups() == before || !n.greets() {
 		select {
 		case <-n.exited:
 			return fmt.Errorf("rabbitmq: node %s ended while starting:\n%s", n.Name, n.logTail())
@@ -152,6 +168,15 @@ func (n *Node) awaitReady() error {
 		time.Sleep(50 * time.Millisecond)
 	}
 	return nil
+}
+
+// startups is how often the node's log says that it has started.
+func (n *Node) startups() int {
+	text, err := os.ReadFile(n.path(logFile))
+	if err != nil {
+		return 0 // it has not begun
+	}
+	return strings.Count(string(text), "Server startup complete")
 }
 
 // greets tells that a protocol header is answered by a method frame, which must
@@ -180,6 +205,15 @@ func (n *Node) Addr() string { return fmt.Sprintf("127.0.0.1:%d", n.Port) }
 
 // URL is an AMQP URI of the default user and virtual host.
 func (n *Node) URL() string { return "amqp://guest:guest@" + n.Addr() + "/" }
+
+// TLSURL is URL for the listener of WithTLS. The query has the file of the
+// authority that signed its certificate.
+func (n *Node) TLSURL() string {
+	return fmt.Sprintf("amqps://guest:guest@127.0.0.1:%d/?cacertfile=%s", n.ports.tls, url.QueryEscape(n.path("ca.pem")))
+}
+
+// ClientCert are the files of a certificate that names User, and its key.
+func (n *Node) ClientCert() (cert, key string) { return n.path(User + ".pem"), n.path(User + ".key") }
 
 // Stop stops the node in good order; its data stays for Restart.
 func (n *Node) Stop() error {
@@ -231,7 +265,7 @@ func (n *Node) Ctl(ctx context.Context, args ...string) (string, error) {
 func (n *Node) logTail() string {
 	const most = 4 << 10
 	var all strings.Builder
-	for _, name := range []string{outputFile, filepath.Join("log", "rabbit.log")} {
+	for _, name := range []string{outputFile, logFile} {
 		text, err := os.ReadFile(filepath.Join(n.dir, name))
 		if err == nil {
 			fmt.Fprintf(&all, "--- %s\n%s\n", name, text[max(0, len(text)-most):])

@@ -23,11 +23,20 @@ func URL(t testing.TB) string {
 	return Shared(t).URL()
 }
 
+// TLSURL is URL with TLS, or AMQPS_URL if that is set.
+func TLSURL(t testing.TB) string {
+	t.Helper()
+	if url := os.Getenv("AMQPS_URL"); url != "" {
+		return url
+	}
+	return Shared(t).TLSURL()
+}
+
 // Shared is the node that all tests of the binary share, for those that need to
-// steer it. It must be left as it was found.
+// steer it. It listens for TLS, too. It must be left as it was found.
 func Shared(t testing.TB) *Node {
 	t.Helper()
-	shared.once.Do(func() { shared.node, shared.err = New() })
+	shared.once.Do(func() { shared.node, shared.err = New(WithTLS()) })
 	if shared.err != nil {
 		t.Fatal(shared.err)
 	}
