@@ -5,6 +5,7 @@ import (
 	"net"
 
 	"github.com/haypile/haypile/adapters"
+	"github.com/haypile/haypile/internal/stream"
 )
 
 var _ adapters.Loop = (*Loop)(nil)
@@ -20,13 +21,14 @@ func (l *Loop) Attach(conn net.Conn, h adapters.Handler) error {
 	if h == nil {
 		return errors.New("amqp: Attach with a nil handler")
 	}
-	fd, err := takeDescriptor(conn)
+	fd, err := stream.TakeDescriptor(conn)
 	if err != nil {
 		return err
 	}
-	t := &transport{loop: l, fd: fd, local: conn.LocalAddr(), remote: conn.RemoteAddr(), h: h}
+	t := &transport{loop: l, fd: fd}
+	t.Init(t, fd, conn.LocalAddr(), conn.RemoteAddr(), h, l.report)
 	if err := l.add(task{t: t, what: taskAttach}); err != nil {
-		closeDescriptor(fd)
+		stream.CloseDescriptor(fd)
 		return err
 	}
 	return nil

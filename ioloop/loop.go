@@ -223,7 +223,7 @@ func (l *Loop) tearDown() {
 	l.runCallbacks()
 	for len(l.transports) > 0 {
 		for t := range l.transports {
-			t.abandon()
+			t.Abandon()
 		}
 		l.runCallbacks()
 	}

@@ -10,7 +10,7 @@ type Timeout struct {
 	at      time.Time
 	seq     uint64 // of its being set, for timers of one time
 	fn      func()
-	t       *transport // whose wakeup or linger it is, instead of fn
+	t       *transport // whose timer it is, instead of fn
 	index   int        // in the heap, counting from 1; 0 outside
 	removed bool
 }
@@ -59,7 +59,7 @@ func (l *Loop) runTimers() {
 		switch {
 		case t.removed:
 		case t.t != nil:
-			t.t.expired(t)
+			t.t.Expired()
 		default:
 			l.guard(t.fn)
 		}

@@ -1,5 +1,5 @@
 //go:build !race
 
-package ioloop
+package stream
 
 const scribble = false

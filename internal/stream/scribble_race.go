@@ -1,7 +1,7 @@
 //go:build race
 
-package ioloop
+package stream
 
-// scribble makes the loop overwrite what it lent to OnData, so that tests find
+// scribble makes transports overwrite what it lent to OnData, so that tests find
 // handlers that keep it.
 const scribble = true

@@ -1,11 +1,20 @@
 //go:build !(linux || darwin || dragonfly || freebsd || netbsd || openbsd)
 
-package ioloop
+package stream
 
-import "net"
+import (
+	"errors"
+	"net"
+)
 
-func takeDescriptor(net.Conn) (int, error) { return 0, ErrUnsupported }
-func closeDescriptor(int)                  {}
-func readSocket(int, []byte) (int, error)  { return 0, ErrUnsupported }
-func writeSocket(int, []byte) (int, error) { return 0, ErrUnsupported }
-func shutdownWrite(int) error              { return ErrUnsupported }
+var errWouldBlock = errors.New("amqp: would block")
+
+// TakeDescriptor needs a system that has descriptors.
+func TakeDescriptor(net.Conn) (int, error) { return 0, errors.ErrUnsupported }
+
+// CloseDescriptor needs a system that has descriptors.
+func CloseDescriptor(int) {}
+
+func readSocket(int, []byte) (int, error)  { return 0, errors.ErrUnsupported }
+func writeSocket(int, []byte) (int, error) { return 0, errors.ErrUnsupported }
+func shutdownWrite(int) error              { return errors.ErrUnsupported }

@@ -1,8 +1,9 @@
 //go:build linux || darwin || dragonfly || freebsd || netbsd || openbsd
 
-package ioloop
+package stream
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -13,9 +14,9 @@ import (
 	"github.com/haypile/haypile/adapters"
 )
 
-// takeDescriptor is a second descriptor of the connection's socket, which Go's
+// TakeDescriptor is a second descriptor of the connection's socket, which Go's
 // network poller knows nothing of.
-func takeDescriptor(conn net.Conn) (int, error) {
+func TakeDescriptor(conn net.Conn) (int, error) {
 	var raw syscall.RawConn
 	var err error
 	switch c := conn.(type) {
@@ -39,7 +40,10 @@ func takeDescriptor(conn net.Conn) (int, error) {
 	return fd, os.NewSyscallError("fcntl", dupErr)
 }
 
-func closeDescriptor(fd int) { unix.Close(fd) }
+// CloseDescriptor closes one that TakeDescriptor made.
+func CloseDescriptor(fd int) { unix.Close(fd) }
+
+var errWouldBlock = errors.New("amqp: would block")
 
 // readSocket reads what there is: 0 and no error is the end; errWouldBlock.
 func readSocket(fd int, p []byte) (int, error) { return uninterrupted("read", unix.Read, fd, p) }

@@ -1,0 +1,4 @@
+// Package stream is what the adapters over file descriptors have in common: a
+// transport that buffers, writes, closes and tells its handler by the contract of
+// package adapters. An engine waits for the descriptor and calls the transport.
+package stream
