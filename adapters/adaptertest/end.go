@@ -297,10 +297,7 @@ func testThousand(t *trial) {
 	}
 	var wg sync.WaitGroup
 	for range many {
-		p := &probe{}
-		p.data = func(b []byte) { p.transport.Write([][]byte{b}) }
-		t.attach(p)
-		wg.Go(p.echoes)
+		wg.Go(t.attach(echo()).echoes)
 	}
 	wg.Wait()
 	if limit > 0 {
@@ -321,9 +318,7 @@ func (p *probe) echoes() {
 }
 
 func testDescriptorTooHigh(t *trial, limit int) {
-	other := &probe{}
-	other.data = func(b []byte) { other.transport.Write([][]byte{b}) }
-	t.attach(other)
+	other := t.attach(echo())
 	var held []io.Closer
 	defer func() {
 		for _, c := range held {
