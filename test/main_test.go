@@ -15,6 +15,7 @@ import (
 
 	"github.com/haypile/haypile/adapters"
 	"github.com/haypile/haypile/adapters/blocking"
+	"github.com/haypile/haypile/adapters/gnet"
 	"github.com/haypile/haypile/adapters/stdnet"
 	"github.com/haypile/haypile/ioloop"
 	"github.com/haypile/haypile/test/rabbitmq"
@@ -30,6 +31,13 @@ var secure = flag.Bool("tls", false, "use the broker's TLS listener")
 
 var adapterLoops = map[string]func(t *testing.T) adapters.Loop{
 	"stdnet": func(*testing.T) adapters.Loop { return stdnet.New() },
+	"gnet": func(t *testing.T) adapters.Loop {
+		l, err := gnet.New()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l
+	},
 	"ioloop": func(t *testing.T) adapters.Loop {
 		l, err := ioloop.New()
 		if err != nil {

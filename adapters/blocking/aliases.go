@@ -47,6 +47,7 @@ type (
 	Error          = core.Error
 	TransportError = core.TransportError
 	DialError      = driver.DialError
+	TLSError       = driver.TLSError
 	URIError       = driver.URIError
 	NotAMQPError   = core.NotAMQPError
 	ConfigError    = core.ConfigError

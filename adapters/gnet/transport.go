@@ -1,0 +1,202 @@
+//go:build linux || darwin || dragonfly || freebsd || netbsd || openbsd
+
+package gnet
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"time"
+
+	"github.com/panjf2000/gnet/v2"
+	"golang.org/x/sys/unix"
+
+	"github.com/haypile/haypile/adapters"
+	"github.com/haypile/haypile/internal/stream"
+)
+
+// transport is a connection on a loop of gnet. What belongs to no other goroutine
+// is touched on that loop alone.
+type transport struct {
+	stream.Transport
+	loop    *Loop
+	conn    gnet.Conn // nil if gnet did not take it
+	runner  *runner   // of its event loop
+	timer   *time.Timer
+	reader  reader
+	writing *writeWatch // while the socket takes no output
+	inside  bool        // gnet is calling and will close if told to
+	leaving bool        // gnet closes the connection
+}
+
+// prepare makes a transport of a connection.
+func (l *Loop) prepare(conn net.Conn, h adapters.Handler) (*transport, error) {
+	if h == nil {
+		return nil, errors.New("amqp: Attach with a nil handler")
+	}
+	t := &transport{loop: l}
+	local, remote := conn.LocalAddr(), conn.RemoteAddr()
+	if local == nil || remote == nil {
+		return nil, fmt.Errorf("amqp: Attach of a connection without addresses: %w", net.ErrClosed)
+	}
+	switch conn.(type) {
+	case *net.TCPConn:
+		// gnet puts the memory of a zone's name, which all connections share, among
+		// its buffers when a connection ends. It needs no zone.
+		local, remote = withoutZone(local), withoutZone(remote)
+	case *net.UnixConn:
+		// gnet writes another name into the local address.
+		if a, ok := local.(*net.UnixAddr); ok {
+			c := *a
+			local = &c
+		}
+	default:
+		return nil, fmt.Errorf("%w: %T", adapters.ErrNotPollable, conn)
+	}
+	t.Init(t, -1, local, remote, h, l.report)
+	return t, nil
+}
+
+// withoutZone takes the zone from a connection's address and returns a copy that
+// has it.
+func withoutZone(addr net.Addr) net.Addr {
+	a, ok := addr.(*net.TCPAddr)
+	if !ok {
+		return addr
+	}
+	c := *a
+	a.Zone = ""
+	return &c
+}
+
+// enroll brings the connection into gnet, which waits for its loop. When it
+// fails, gnet may tell so by an error, or by not calling OnOpen.
+func (t *transport) enroll(conn net.Conn) {
+	_, err := t.loop.client.EnrollContext(conn, t)
+	if t.conn != nil {
+		return
+	}
+	if err == nil {
+		err = errors.New("amqp: gnet did not take the connection")
+	}
+	t.Open(err)
+}
+
+// opened is told by gnet.
+func (t *transport) opened(c gnet.Conn) {
+	t.conn, t.runner = c, t.loop.runnerOf(c.EventLoop())
+	t.SetDescriptor(c.Fd())
+	t.reader = reader{poller: -1}
+	if !t.loop.blind {
+		t.reader = newReader(c)
+	}
+	t.Open(nil)
+}
+
+// run runs f, which gnet called for, and tells gnet to close if that is what came
+// of it.
+func (t *transport) run(f func()) gnet.Action {
+	t.inside = true
+	f()
+	t.inside = false
+	if t.leaving {
+		return gnet.Close
+	}
+	return gnet.None
+}
+
+// lost is told by gnet when it closes the connection, of itself or because it was
+// told to. It calls a reset that it did not read an end.
+func (t *transport) lost(err error) {
+	if errors.Is(err, io.EOF) {
+		err = nil
+		if pending, e := unix.GetsockoptInt(t.conn.Fd(), unix.SOL_SOCKET, unix.SO_ERROR); e == nil && pending != 0 {
+			err = unix.Errno(pending)
+		}
+	}
+	if err == nil && t.loop.isStopped() {
+		t.Abandon()
+		return
+	}
+	t.Lost(err)
+}
+
+func (l *Loop) isStopped() bool {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.stopped
+}
+
+// Watch implements stream.Engine.
+func (t *transport) Watch(read, write bool) error {
+	if t.conn == nil {
+		return nil
+	}
+	if write && t.writing == nil {
+		t.writing = t.awaitWritable()
+	}
+	return t.setReading(read)
+}
+
+// Arm implements stream.Engine.
+func (t *transport) Arm(at time.Time) {
+	switch {
+	case t.conn == nil:
+	case at.IsZero():
+		t.timer.Stop()
+	case t.timer == nil:
+		t.timer = time.AfterFunc(time.Until(at), func() { t.runner.add((*expiry)(t)) })
+	default:
+		t.timer.Reset(time.Until(at))
+	}
+}
+
+// Rouse implements stream.Engine.
+func (t *transport) Rouse() {
+	if t.runner != nil {
+		t.runner.add((*wake)(t))
+	}
+}
+
+// Release implements stream.Engine.
+func (t *transport) Release() {
+	if t.conn == nil {
+		return
+	}
+	if t.timer != nil {
+		t.timer.Stop()
+	}
+	if t.writing != nil {
+		t.writing.end()
+	}
+	if t.leaving {
+		return
+	}
+	t.leaving = true
+	if t.inside {
+		return // gnet is told when it is given back control
+	}
+	if err := t.runner.on.Close(t.conn); err != nil && !t.reader.paused {
+		t.loop.report(fmt.Errorf("amqp: gnet: %w", err))
+	}
+}
+
+// wake, expiry and delivery are tasks of a transport.
+type (
+	wake     transport
+	expiry   transport
+	delivery transport
+)
+
+func (w *wake) run() { w.Woken() }
+
+func (e *expiry) run() { e.Expired() }
+
+// run passes on what came while reading was to be stopped.
+func (d *delivery) run() {
+	if p := d.reader.held; !d.reader.paused && len(p) > 0 {
+		d.reader.held = nil
+		d.Input(p)
+	}
+}
