@@ -12,12 +12,14 @@ import (
 	"github.com/haypile/haypile/core"
 )
 
-// Conn is a connection on a loop, from the first attempt to the end. Its methods
-// may be called from any goroutine unless they say otherwise.
+// Conn is a connection on a loop: a client's, from the first attempt to the end,
+// or one that a Server has accepted, which is open from the beginning. Its
+// methods may be called from any goroutine unless they say otherwise.
 type Conn struct {
 	loop    adapters.Loop
 	params  Params
-	handler core.ClientHandler
+	handler core.ClientHandler // nil for a server's
+	server  *Server            // nil for a client's
 	cancel  context.CancelFunc // ends the attempts
 	opened  chan struct{}      // closed by OnOpen
 	done    chan struct{}      // closed last

@@ -17,4 +17,8 @@
 // They must not wait: a callback that blocks holds up its connection, and on
 // most loops others, too. Long work belongs in a goroutine of its own, which
 // comes back by AddCallbackThreadsafe to ack.
+//
+// Serve is the other side: it accepts clients from a net.Listener and runs
+// core's server role for each. TLS works for both sides and asks nothing of the
+// loop: the handshake runs on the real connection, and what follows in memory.
 package driver

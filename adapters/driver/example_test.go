@@ -2,12 +2,15 @@ package driver_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net"
 	"time"
 
 	"github.com/haypile/haypile/adapters/driver"
 	"github.com/haypile/haypile/adapters/stdnet"
 	"github.com/haypile/haypile/core"
+	"github.com/haypile/haypile/core/wire"
 )
 
 // A delivery is worked on in a goroutine of its own, which comes back to the
@@ -53,4 +56,45 @@ func ExampleParseURI() {
 	}
 	fmt.Println(p.Endpoints, p.Client.VirtualHost, p.Client.Heartbeat)
 	// Output: [rabbit1:5672 rabbit2:5673] orders 30s
+}
+
+// doorkeeper lets clients in that know the password, and serves nothing.
+type doorkeeper struct{ core.NopServer }
+
+func (doorkeeper) OnAuth(c *core.Conn, mechanism string, response wire.Secret) {
+	if _, password, err := core.ParsePlain(response); mechanism == "PLAIN" && err == nil && password.Reveal() == "open sesame" {
+		c.Accept()
+	} else {
+		c.Refuse(wire.AccessRefused, "wrong password")
+	}
+}
+
+func ExampleServe() {
+	loop := stdnet.New()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	server := driver.Serve(loop, listener, driver.ServeOptions{
+		Server:     core.ServerConfig{Mechanisms: []string{"PLAIN"}},
+		NewHandler: func(*driver.Conn) core.ServerHandler { return doorkeeper{} },
+	})
+
+	for _, password := range []string{"open%20sesame", "guest"} {
+		params, _ := driver.ParseURI("amqp://ali:" + password + "@" + server.Addr().String())
+		conn, err := driver.Dial(context.Background(), loop, params, nil)
+		fmt.Println(errors.Is(err, wire.AccessRefused))
+		if err == nil {
+			conn.Close()
+			<-conn.Done()
+		}
+	}
+
+	server.Close()
+	<-server.Done()
+	loop.Close()
+	// Output:
+	// false
+	// true
 }

@@ -18,6 +18,7 @@ type session struct {
 	tls       *secured    // nil for a plain connection
 	failed    chan error  // gets the end of an attempt that did not open; holds one
 	open      bool        // what follows belongs to the connection
+	served    bool        // by a Server
 	paused    PauseReason // as the transport was told
 	asked     closing     // what core or the transport was told
 	armed     time.Time   // the wakeup that is set, zero for none
@@ -39,6 +40,10 @@ const leaveTimeout = 5 * time.Second
 func (s *session) OnOpen(t adapters.Transport, now time.Time) {
 	s.transport = t
 	s.conn.begin(s)
+	if s.served {
+		s.open = s.conn.became(s)
+		close(s.conn.opened)
+	}
 	s.core.Start(now) // the first and only one
 	if s.tls != nil {
 		s.receive(nil, now) // what the TLS handshake read beyond its own
@@ -88,6 +93,9 @@ func (s *session) over() {
 		return
 	}
 	left := s.conn.finish(s.core.Err())
+	if s.served {
+		defer s.conn.server.forget(s.conn)
+	}
 	defer close(s.conn.done)
 	for _, fn := range left {
 		fn(s.core)

@@ -74,14 +74,19 @@ func (m *memoryPipe) deadline(set func(time.Time) error, t time.Time) error {
 // is reachable through errors.As, such as a *tls.CertificateVerificationError; of
 // what the server found, there is a *net.OpError of the operation "remote error".
 type TLSError struct {
-	Host string // that was connected to
-	Err  error
+	Host   string // that was connected to, or that connected
+	Err    error
+	served bool // by a Server
 }
 
 // Error says what was wrong, and of what is probably a plain port, that it is.
 func (e *TLSError) Error() string {
 	text := fmt.Sprintf("amqp: %s: TLS handshake: %v", e.Host, e.Err)
-	if record := (tls.RecordHeaderError{}); errors.As(e.Err, &record) {
+	switch record := (tls.RecordHeaderError{}); {
+	case !errors.As(e.Err, &record):
+	case e.served:
+		text += "; the client does not speak TLS"
+	default:
 		text += "; the server does not speak TLS on this port, use amqp:// if it is for plain AMQP"
 	}
 	return text
@@ -100,26 +105,42 @@ func (p *Params) tlsConfig(host string) *tls.Config {
 	if cfg.ServerName == "" && !cfg.InsecureSkipVerify {
 		cfg.ServerName = host
 	}
+	secureDefaults(cfg)
+	return cfg
+}
+
+// secureDefaults fills in what both roles want.
+func secureDefaults(cfg *tls.Config) {
 	if cfg.MinVersion == 0 {
 		cfg.MinVersion = tls.VersionTLS12
 	}
 	cfg.DynamicRecordSizingDisabled = true // it is for browsers; here it makes small records for nothing
-	return cfg
 }
 
-// secure does the TLS handshake on the real connection.
+// secure does the client's side of the TLS handshake.
 func (d *Conn) secure(ctx context.Context, conn net.Conn, e Endpoint, host string, deadline time.Time) (*secured, error) {
 	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
-	pipe := &memoryPipe{Conn: conn}
-	s := &secured{tls: tls.Client(pipe, d.params.tlsConfig(e.serverName())), pipe: pipe}
-	if err := s.tls.HandshakeContext(ctx); err != nil {
-		conn.Close()
-		return nil, &TLSError{host, err}
+	cfg := d.params.tlsConfig(e.serverName())
+	s, err := handshakeTLS(ctx, conn, func(c net.Conn) *tls.Conn { return tls.Client(c, cfg) })
+	if err != nil {
+		return nil, &TLSError{Host: host, Err: err}
 	}
-	if err := conn.SetDeadline(time.Time{}); err != nil {
+	return s, nil
+}
+
+// handshakeTLS does the TLS handshake on the real connection, and closes that if
+// it fails. From its end on the connection is the loop's.
+func handshakeTLS(ctx context.Context, conn net.Conn, role func(net.Conn) *tls.Conn) (*secured, error) {
+	pipe := &memoryPipe{Conn: conn}
+	s := &secured{tls: role(pipe), pipe: pipe}
+	err := s.tls.HandshakeContext(ctx)
+	if err == nil {
+		err = conn.SetDeadline(time.Time{})
+	}
+	if err != nil {
 		conn.Close()
-		return nil, &TLSError{host, err}
+		return nil, err
 	}
 	pipe.switched = true
 	return s, nil

@@ -1,0 +1,260 @@
+package driver
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/haypile/haypile/adapters"
+	"github.com/haypile/haypile/core"
+	"github.com/haypile/haypile/core/wire"
+)
+
+// ServeOptions say how clients are served.
+type ServeOptions struct {
+	// NewHandler makes the handler of a client that has connected. It must not be
+	// nil, nor return nil. It is called by a goroutine of the server, before
+	// anything of the client is read; d is the connection, whose
+	// AddCallbackThreadsafe, CallLater, TLS and addresses work from the handler's
+	// first call on.
+	NewHandler func(d *Conn) core.ServerHandler
+	// Server is the AMQP side: mechanisms, limits, timeouts. Host is filled in
+	// with the address of each client.
+	Server core.ServerConfig
+	// TLS, if it is not nil, has clients speak TLS from the first byte on. It
+	// needs a certificate, and is read and never changed. What is left zero means
+	// TLS 1.2 or newer. The TLS handshake must be done within
+	// Server.HandshakeTimeout.
+	TLS *tls.Config
+	// OnError is told of what belongs to no open connection: a listener that
+	// fails to accept (*net.OpError; it is tried again after a pause), a TLS
+	// handshake that fails (*TLSError), a loop that refuses a connection. Any
+	// goroutine of the server may call it. Nil: nobody is told.
+	OnError func(error)
+}
+
+// Server accepts clients and runs them on a loop. Its methods may be called from
+// any goroutine.
+type Server struct {
+	loop     adapters.Loop
+	listener net.Listener
+	options  ServeOptions
+	ctx      context.Context // ended by Close
+	cancel   context.CancelFunc
+	running  sync.WaitGroup // accepting, and each connection
+	done     chan struct{}
+
+	mu     sync.Mutex
+	conns  map[*Conn]struct{}
+	closed bool
+}
+
+// Serve accepts clients from the listener, which it takes over, and runs them on
+// the loop. It returns at once. Wrong options end it: Done is closed and OnError
+// has been told of a *core.ConfigError.
+func Serve(l adapters.Loop, ln net.Listener, o ServeOptions) *Server {
+	ctx, cancel := context.WithCancel(context.Background())
+	s := &Server{loop: l, listener: ln, options: o, ctx: ctx, cancel: cancel, done: make(chan struct{}), conns: map[*Conn]struct{}{}}
+	if s.options.OnError == nil {
+		s.options.OnError = func(error) {}
+	}
+	if err := o.validate(); err != nil {
+		s.options.OnError(err)
+		s.Close()
+		close(s.done)
+		return s
+	}
+	s.running.Go(s.accept)
+	go func() {
+		s.running.Wait()
+		close(s.done)
+	}()
+	return s
+}
+
+// validate finds what every connection would fail with.
+func (o *ServeOptions) validate() error {
+	if o.NewHandler == nil {
+		return &core.ConfigError{Field: "NewHandler", Value: nil, Want: "a function"}
+	}
+	_, err := core.NewServer(o.Server, refusing{})
+	return err
+}
+
+// refusing is a handler for a connection that never begins.
+type refusing struct{ core.NopServer }
+
+func (refusing) OnAuth(c *core.Conn, _ string, _ wire.Secret) { c.Refuse(wire.AccessRefused, "") }
+
+// Addr is where the server listens.
+func (s *Server) Addr() net.Addr { return s.listener.Addr() }
+
+// Close stops listening and closes every connection with the code 320
+// (CONNECTION_FORCED). It returns at once; Done tells when all have ended, which
+// Server.CloseTimeout bounds. Calls after the first change nothing. The error is
+// the listener's.
+func (s *Server) Close() error {
+	return s.stop(func(d *Conn) {
+		_ = d.AddCallbackThreadsafe(func(c *core.Conn) { // it has ended, or will be told
+			_ = c.Close(wire.ConnectionForced, "server is shutting down") // it is closing already
+		})
+	})
+}
+
+// Abort stops listening and drops every connection. It returns at once.
+func (s *Server) Abort() { _ = s.stop((*Conn).Abort) }
+
+func (s *Server) stop(end func(*Conn)) (err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.closed {
+		s.closed = true
+		s.cancel()
+		err = s.listener.Close()
+	}
+	for d := range s.conns {
+		end(d)
+	}
+	return err
+}
+
+// Done is closed when a server that was closed has ended, and all its connections
+// with it.
+func (s *Server) Done() <-chan struct{} { return s.done }
+
+// Conns is the number of connections, those in a handshake included.
+func (s *Server) Conns() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.conns)
+}
+
+// Pauses after accepting failed, for instance because the process has no
+// descriptors left.
+const (
+	acceptPause    = 5 * time.Millisecond
+	acceptPauseMax = time.Second
+)
+
+func (s *Server) accept() {
+	pause := acceptPause
+	for {
+		conn, err := s.listener.Accept()
+		switch {
+		case err == nil:
+			pause = acceptPause
+			s.begin(conn)
+		case s.ctx.Err() != nil:
+			return
+		case errors.Is(err, net.ErrClosed): // by somebody else
+			s.options.OnError(err)
+			return
+		default:
+			s.options.OnError(err)
+			if !sleep(s.ctx, pause) {
+				return
+			}
+			pause = min(2*pause, acceptPauseMax)
+		}
+	}
+}
+
+// begin makes a connection of what was accepted.
+func (s *Server) begin(conn net.Conn) {
+	ctx, cancel := context.WithCancel(s.ctx)
+	d := &Conn{loop: s.loop, server: s, cancel: cancel, opened: make(chan struct{}), done: make(chan struct{})}
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		cancel()
+		conn.Close()
+		return
+	}
+	s.conns[d] = struct{}{}
+	s.running.Add(1)
+	s.mu.Unlock()
+	if s.options.TLS == nil {
+		s.attach(d, conn, nil)
+		return
+	}
+	go func() {
+		tls, err := s.secure(ctx, conn)
+		if err != nil {
+			s.refuse(d, err)
+			return
+		}
+		s.attach(d, conn, tls)
+	}()
+}
+
+// secure does the server's side of the TLS handshake.
+func (s *Server) secure(ctx context.Context, conn net.Conn) (*secured, error) {
+	cfg := s.options.TLS.Clone()
+	secureDefaults(cfg)
+	limit := s.options.Server.HandshakeTimeout
+	if limit == 0 {
+		limit = core.DefaultHandshakeTimeout
+	}
+	if limit != core.Off {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, limit)
+		defer cancel()
+	}
+	secured, err := handshakeTLS(ctx, conn, func(c net.Conn) *tls.Conn { return tls.Server(c, cfg) })
+	if err != nil {
+		return nil, &TLSError{Host: conn.RemoteAddr().String(), Err: err, served: true}
+	}
+	return secured, nil
+}
+
+// attach brings the connection to the loop.
+func (s *Server) attach(d *Conn, conn net.Conn, tls *secured) {
+	cfg := s.options.Server
+	cfg.Host = conn.RemoteAddr().String()
+	session := &session{conn: d, tls: tls, served: true}
+	h, err := s.newHandler(d)
+	if err == nil {
+		session.core, err = core.NewServer(cfg, h)
+	}
+	if err != nil {
+		conn.Close()
+	} else {
+		err = s.loop.Attach(conn, session)
+	}
+	if err != nil {
+		s.refuse(d, err)
+	}
+}
+
+// newHandler asks for a handler. A panic costs the one connection.
+func (s *Server) newHandler(d *Conn) (h core.ServerHandler, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &adapters.PanicError{Value: v, Stack: debug.Stack()}
+		}
+	}()
+	return s.options.NewHandler(d), nil
+}
+
+// refuse ends a connection that did not come to be.
+func (s *Server) refuse(d *Conn, err error) {
+	if s.ctx.Err() == nil {
+		s.options.OnError(err)
+	}
+	d.finish(err)
+	close(d.done)
+	s.forget(d)
+}
+
+// forget is told by the connection at its end.
+func (s *Server) forget(d *Conn) {
+	d.cancel()
+	s.mu.Lock()
+	delete(s.conns, d)
+	s.mu.Unlock()
+	s.running.Done()
+}
