@@ -104,6 +104,7 @@ var tests = []struct {
 	{"Attach of a connection that is dead ends it", testAttachDead},
 	{"Attach inside a call is allowed", testAttachInside},
 	{"Close of the loop aborts every transport", testLoopClose},
+	{"the driver speaks TLS in both roles", testTLS},
 	{"a handler that wakes itself holds nobody up", testSelfWake},
 	{"a thousand transports at once", testThousand},
 	{"no descriptor left is survived", testExhausted},
