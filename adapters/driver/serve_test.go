@@ -235,8 +235,7 @@ func TestAcceptingGoesOnAfterFailures(t *testing.T) {
 
 func TestHandlersThatCannotBeMadeCostOneConnection(t *testing.T) {
 	first := true
-	var s *serving
-	s = serve(t, listen(t), driver.ServeOptions{NewHandler: func(d *driver.Conn) core.ServerHandler {
+	s := serve(t, listen(t), driver.ServeOptions{NewHandler: func(d *driver.Conn) core.ServerHandler {
 		if first {
 			first = false
 			panic("no")
