@@ -1,0 +1,194 @@
+// Idle measures what an open connection costs that does nothing: resident memory,
+// heap and goroutines, with core, driver, adapter and a consumer on a channel,
+// heartbeats on. The broker is a process of its own.
+//
+//	go run ./idle -n 10000 -adapter gnet
+//
+// It prints one line of key=value for each adapter: bytes and goroutines for each
+// connection, medians over the rounds.
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log"
+	"os"
+	"os/exec"
+	"runtime"
+	"runtime/debug"
+	"runtime/pprof"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/haypile/haypile/adapters"
+	"github.com/haypile/haypile/adapters/driver"
+	"github.com/haypile/haypile/adapters/gnet"
+	"github.com/haypile/haypile/adapters/stdnet"
+	"github.com/haypile/haypile/core"
+	"github.com/haypile/haypile/core/wire"
+	"github.com/haypile/haypile/ioloop"
+)
+
+func main() {
+	log.SetFlags(0)
+	n := flag.Int("n", 10_000, "how many connections")
+	adapter := flag.String("adapter", "stdnet,ioloop,gnet", "which adapters, separated by commas")
+	profile := flag.String("profile", "", "a file for the heap profile with all connections open")
+	serve := flag.Bool("serve", false, "be the broker")
+	one := flag.Bool("one", false, "measure in this process, one adapter")
+	url := flag.String("url", "", "the broker, for -one")
+	flag.Parse()
+	var err error
+	switch {
+	case *serve:
+		err = runBroker()
+	case *one:
+		err = measure(*adapter, *url, *n, *profile)
+	default:
+		for a := range strings.SplitSeq(*adapter, ",") {
+			err = errors.Join(err, apart(a, *n, *profile))
+		}
+	}
+	if err != nil {
+		log.Fatal(err)
+	}
+}
+
+// apart measures an adapter in a fresh process, against a fresh broker.
+func apart(adapter string, n int, profile string) error {
+	broker := exec.Command(os.Args[0], "-serve")
+	broker.Stderr = os.Stderr
+	stdin, err := broker.StdinPipe() // whose end ends the broker
+	if err != nil {
+		return err
+	}
+	defer broker.Wait()
+	defer stdin.Close()
+	out, err := broker.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := broker.Start(); err != nil {
+		return err
+	}
+	url, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		return err
+	}
+	client := exec.Command(os.Args[0], "-one", "-adapter", adapter, "-n", fmt.Sprint(n), "-url", strings.TrimSpace(url), "-profile", profile)
+	client.Stdout, client.Stderr = os.Stdout, os.Stderr
+	return client.Run()
+}
+
+func newLoop(adapter string) (adapters.Loop, error) {
+	switch adapter {
+	case "stdnet":
+		return stdnet.New(), nil
+	case "gnet":
+		return gnet.New()
+	case "ioloop":
+		l, err := ioloop.New()
+		if err != nil {
+			return nil, err
+		}
+		go l.Start()
+		return l, nil
+	}
+	return nil, fmt.Errorf("no adapter %q", adapter)
+}
+
+func measure(adapter, url string, n int, profile string) error {
+	params, err := driver.ParseURI(url)
+	if err != nil {
+		return err
+	}
+	loop, err := newLoop(adapter)
+	if err != nil {
+		return err
+	}
+	if err := open(loop, params, make([]*driver.Conn, 10)); err != nil { // what is there once
+		return err
+	}
+	conns := make([]*driver.Conn, n)
+	before := use()
+	if err := open(loop, params, conns); err != nil {
+		return err
+	}
+	after := use()
+	fmt.Printf("adapter=%s n=%d resident_bytes=%d heap_bytes=%d stack_bytes=%d goroutines=%.3f\n", adapter, n,
+		(after.resident-before.resident)/n, (after.heap-before.heap)/n, (after.stack-before.stack)/n, float64(after.goroutines-before.goroutines)/float64(n))
+	if profile != "" {
+		f, err := os.Create(profile)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(pprof.Lookup("heap").WriteTo(f, 0), f.Close()); err != nil {
+			return err
+		}
+	}
+	runtime.KeepAlive(conns)
+	return nil
+}
+
+// open opens connections with a consumer each.
+func open(loop adapters.Loop, params driver.Params, conns []*driver.Conn) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	defer cancel()
+	var wg sync.WaitGroup
+	errs := make(chan error, len(conns))
+	slots := make(chan struct{}, 64)
+	for i := range conns {
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			h := &consumer{ready: make(chan error, 1)}
+			var err error
+			if conns[i], err = driver.Dial(ctx, loop, params, h); err == nil {
+				err = <-h.ready
+			}
+			if err != nil {
+				errs <- err
+			}
+		})
+	}
+	wg.Wait()
+	close(errs)
+	return <-errs
+}
+
+type consumer struct {
+	core.NopClient
+	ready chan error
+}
+
+func (h *consumer) OnOpen(c *core.Conn) {
+	ch, err := c.OpenChannel(nil)
+	if err == nil {
+		err = ch.Consume(&wire.BasicConsume{Queue: "q"}, func(*core.Delivery) {}, func(_ *wire.BasicConsumeOk, err error) { h.ready <- err })
+	}
+	if err != nil {
+		h.ready <- err
+	}
+}
+
+type usage struct{ resident, heap, stack, goroutines int }
+
+// use is what the process holds when all that can be given back has been.
+func use() usage {
+	debug.FreeOSMemory()
+	time.Sleep(100 * time.Millisecond)
+	debug.FreeOSMemory()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	u := usage{heap: int(m.HeapAlloc), stack: int(m.StackInuse), goroutines: runtime.NumGoroutine()}
+	var pages int
+	if text, err := os.ReadFile("/proc/self/statm"); err == nil {
+		fmt.Sscan(string(text), new(int), &pages)
+	}
+	u.resident = pages * os.Getpagesize()
+	return u
+}
