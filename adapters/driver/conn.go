@@ -8,7 +8,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/haypile/haypile/adapters"
 	"github.com/haypile/haypile/core"
 )
 
@@ -16,18 +15,17 @@ import (
 // or one that a Server has accepted, which is open from the beginning. Its
 // methods may be called from any goroutine unless they say otherwise.
 type Conn struct {
-	loop    adapters.Loop
-	params  Params
 	handler core.ClientHandler // nil for a server's
 	server  *Server            // nil for a client's
-	cancel  context.CancelFunc // ends the attempts
-	opened  chan struct{}      // closed by OnOpen
-	done    chan struct{}      // closed last
+	onDrain func(c *core.Conn, now time.Time)
+	onFlush func(d *Conn, c *core.Conn, now time.Time)
+	done    chan struct{} // closed last
 
 	notified atomic.Bool
 	pauses   PauseReason // on the loop
 
-	mu      sync.Mutex // everything below
+	mu      sync.Mutex         // everything below
+	cancel  context.CancelFunc // ends the attempts; nil when there are no more
 	queue   []func(*core.Conn)
 	timers  timers
 	live    *session // the attempt that reached OnOpen; nil before
@@ -133,9 +131,22 @@ func (d *Conn) Abort() { d.end(closeAbort) }
 func (d *Conn) end(how closing) {
 	d.mu.Lock()
 	d.closing = max(d.closing, how)
+	cancel := d.cancel
 	d.mu.Unlock()
-	d.cancel()
+	if cancel != nil {
+		cancel()
+	}
 	d.wake()
+}
+
+// connected forgets what was for connecting alone: an open connection may live
+// for long, and there may be many.
+func (d *Conn) connected() {
+	d.mu.Lock()
+	cancel := d.cancel
+	d.cancel = nil
+	d.mu.Unlock()
+	cancel()
 }
 
 // Done is closed when the connection has ended: after the handler's OnClose, or

@@ -19,30 +19,14 @@ import (
 // Wrong parameters are refused before anything is dialled: Done is closed and
 // Err is a *core.ConfigError.
 func Open(ctx context.Context, l adapters.Loop, p Params, h core.ClientHandler) *Conn {
-	if h == nil {
-		h = core.NopClient{}
-	}
-	p, err := p.normalize()
-	ctx, cancel := context.WithCancel(ctx)
-	d := &Conn{
-		loop: l, params: p, handler: h, cancel: cancel,
-		opened: make(chan struct{}), done: make(chan struct{}),
-	}
-	if err != nil {
-		cancel()
-		d.finish(err)
-		close(d.done)
-		return d
-	}
-	go d.connect(ctx)
-	return d
+	return open(ctx, l, p, h).Conn
 }
 
 // Dial connects and waits until the connection is open: not on the loop, which
 // must be running. The error is a *core.ConfigError for wrong parameters, else a
 // *DialError with every attempt. When ctx ends first, what was begun is undone.
 func Dial(ctx context.Context, l adapters.Loop, p Params, h core.ClientHandler) (*Conn, error) {
-	d := Open(ctx, l, p, h)
+	d := open(ctx, l, p, h)
 	select {
 	case <-d.opened:
 	case <-d.done:
@@ -54,10 +38,37 @@ func Dial(ctx context.Context, l adapters.Loop, p Params, h core.ClientHandler) 
 		d.Close()
 		return nil, &DialError{Cause: err}
 	}
-	return d, nil
+	return d.Conn, nil
 }
 
-func (d *Conn) isOpen() bool {
+// dialing is a client's connection while it is being made.
+type dialing struct {
+	*Conn
+	loop   adapters.Loop
+	params Params
+	opened chan struct{} // closed by OnOpen
+}
+
+func open(ctx context.Context, l adapters.Loop, p Params, h core.ClientHandler) *dialing {
+	if h == nil {
+		h = core.NopClient{}
+	}
+	p, err := p.normalize()
+	d := &dialing{
+		Conn: &Conn{handler: h, onDrain: p.OnDrain, onFlush: p.OnFlush, done: make(chan struct{})},
+		loop: l, params: p, opened: make(chan struct{}),
+	}
+	if err != nil {
+		d.finish(err)
+		close(d.done)
+		return d
+	}
+	ctx, d.cancel = context.WithCancel(ctx)
+	go d.connect(ctx)
+	return d
+}
+
+func (d *dialing) isOpen() bool {
 	select {
 	case <-d.opened:
 		return true
@@ -67,8 +78,8 @@ func (d *Conn) isOpen() bool {
 }
 
 // connect makes attempts until one opens or there are no more.
-func (d *Conn) connect(ctx context.Context) {
-	defer d.cancel()
+func (d *dialing) connect(ctx context.Context) {
+	defer d.connected()
 	e := &DialError{}
 	for n := 0; ; n++ {
 		if d.cycle(ctx, e) {
@@ -89,7 +100,7 @@ func (d *Conn) connect(ctx context.Context) {
 }
 
 // stopped is why the attempts were given up: we may have been told by Close.
-func (d *Conn) stopped(err error) error {
+func (d *dialing) stopped(err error) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.closing != closeNot {
@@ -99,7 +110,7 @@ func (d *Conn) stopped(err error) error {
 }
 
 // hopeless tells that another attempt would fail the same way, or do harm.
-func (d *Conn) hopeless(e *DialError) bool {
+func (d *dialing) hopeless(e *DialError) bool {
 	return errors.Is(e, adapters.ErrClosed) || !d.params.RetryAuth && errors.Is(e, wire.AccessRefused)
 }
 
@@ -118,7 +129,7 @@ func sleep(ctx context.Context, d time.Duration) bool {
 const maxAttempts = 100
 
 // cycle tries every address of every endpoint once.
-func (d *Conn) cycle(ctx context.Context, e *DialError) bool {
+func (d *dialing) cycle(ctx context.Context, e *DialError) bool {
 	fail := func(a Attempt) {
 		if len(e.Attempts) == maxAttempts {
 			e.Attempts = append(e.Attempts[:0], e.Attempts[1:]...)
@@ -148,14 +159,14 @@ func (d *Conn) cycle(ctx context.Context, e *DialError) bool {
 	return false
 }
 
-func (d *Conn) resolve(ctx context.Context, e Endpoint) ([]string, error) {
+func (d *dialing) resolve(ctx context.Context, e Endpoint) ([]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, d.params.DialTimeout)
 	defer cancel()
 	return d.params.addresses(ctx, e)
 }
 
 // attempt dials one address and waits for the handshake.
-func (d *Conn) attempt(ctx context.Context, e Endpoint, address string) (Phase, error) {
+func (d *dialing) attempt(ctx context.Context, e Endpoint, address string) (Phase, error) {
 	deadline := time.Now().Add(d.params.StackTimeout)
 	conn, err := d.dial(ctx, e.network(), address)
 	if err != nil {
@@ -171,7 +182,7 @@ func (d *Conn) attempt(ctx context.Context, e Endpoint, address string) (Phase, 
 	return PhaseHandshake, d.handshake(ctx, conn, s, host, time.Until(deadline))
 }
 
-func (d *Conn) dial(ctx context.Context, network, address string) (net.Conn, error) {
+func (d *dialing) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, min(d.params.DialTimeout, d.params.StackTimeout))
 	defer cancel()
 	return d.params.dialer()(ctx, network, address)
@@ -186,14 +197,15 @@ func label(e Endpoint, address string) string {
 }
 
 // handshake attaches the connection and waits until it is open or has ended.
-func (d *Conn) handshake(ctx context.Context, conn net.Conn, tls *secured, host string, left time.Duration) error {
+func (d *dialing) handshake(ctx context.Context, conn net.Conn, tls *secured, host string, left time.Duration) error {
 	cfg := d.params.Client
 	cfg.Host = host
 	left = max(left, time.Millisecond)
 	if cfg.HandshakeTimeout == core.Off || cfg.HandshakeTimeout > left || cfg.HandshakeTimeout == 0 && left < core.DefaultHandshakeTimeout {
 		cfg.HandshakeTimeout = left
 	}
-	s := &session{conn: d, tls: tls, failed: make(chan error, 1)}
+	failed := make(chan error, 1)
+	s := &session{conn: d.Conn, tls: tls, dialing: d, failed: failed}
 	var err error
 	if s.core, err = core.NewClient(cfg, gate{s}); err != nil {
 		conn.Close()
@@ -207,7 +219,7 @@ func (d *Conn) handshake(ctx context.Context, conn net.Conn, tls *secured, host 
 		return nil
 	case <-d.done: // it opened, and a handler's panic ended it before it could say so
 		return nil
-	case err := <-s.failed:
+	case err := <-failed:
 		return err
 	case <-ctx.Done():
 	}

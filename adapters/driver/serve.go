@@ -165,14 +165,16 @@ func (s *Server) accept() {
 
 // begin makes a connection of what was accepted.
 func (s *Server) begin(conn net.Conn) {
-	ctx, cancel := context.WithCancel(s.ctx)
-	d := &Conn{loop: s.loop, server: s, cancel: cancel, opened: make(chan struct{}), done: make(chan struct{})}
+	d := &Conn{server: s, done: make(chan struct{})}
+	ctx := s.ctx
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
-		cancel()
 		conn.Close()
 		return
+	}
+	if s.options.TLS != nil {
+		ctx, d.cancel = context.WithCancel(ctx)
 	}
 	s.conns[d] = struct{}{}
 	s.running.Add(1)
@@ -183,6 +185,7 @@ func (s *Server) begin(conn net.Conn) {
 	}
 	go func() {
 		tls, err := s.secure(ctx, conn)
+		d.connected()
 		if err != nil {
 			s.refuse(d, err)
 			return
@@ -252,7 +255,6 @@ func (s *Server) refuse(d *Conn, err error) {
 
 // forget is told by the connection at its end.
 func (s *Server) forget(d *Conn) {
-	d.cancel()
 	s.mu.Lock()
 	delete(s.conns, d)
 	s.mu.Unlock()

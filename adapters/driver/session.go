@@ -16,6 +16,7 @@ type session struct {
 	core      *core.Conn
 	transport adapters.Transport
 	tls       *secured    // nil for a plain connection
+	dialing   *dialing    // nil when open
 	failed    chan error  // gets the end of an attempt that did not open; holds one
 	open      bool        // what follows belongs to the connection
 	served    bool        // by a Server
@@ -42,7 +43,6 @@ func (s *session) OnOpen(t adapters.Transport, now time.Time) {
 	s.conn.begin(s)
 	if s.served {
 		s.open = s.conn.became(s)
-		close(s.conn.opened)
 	}
 	s.core.Start(now) // the first and only one
 	if s.tls != nil {
@@ -113,7 +113,7 @@ func (s *session) settle(now time.Time) {
 	}
 	s.core.Tick(now)
 	again = s.flush() || again
-	if f := s.conn.params.OnFlush; f != nil && s.open {
+	if f := s.conn.onFlush; f != nil && s.open {
 		f(s.conn, s.core, now)
 	}
 	s.applyPauses(now)
@@ -153,8 +153,8 @@ func (s *session) runCallbacks(now time.Time) bool {
 		callbacks[i] = nil
 		fn(s.core)
 	}
-	if d.params.OnDrain != nil && d.notified.Swap(false) {
-		d.params.OnDrain(s.core, now)
+	if d.onDrain != nil && d.notified.Swap(false) {
+		d.onDrain(s.core, now)
 	}
 	s.close(how)
 	return d.hasCallbacks()
@@ -249,9 +249,10 @@ func (g gate) OnOpen(c *core.Conn) {
 		c.Close(wire.ReplySuccess, "bye") // nobody waits; an open connection can always be closed
 		return
 	}
-	g.s.open = true
+	opened := g.s.dialing.opened
+	g.s.open, g.s.dialing, g.s.failed = true, nil, nil
 	d.handler.OnOpen(c)
-	close(d.opened)
+	close(opened)
 }
 
 func (g gate) OnBlocked(c *core.Conn, blocked bool, reason string) {

@@ -118,7 +118,7 @@ func secureDefaults(cfg *tls.Config) {
 }
 
 // secure does the client's side of the TLS handshake.
-func (d *Conn) secure(ctx context.Context, conn net.Conn, e Endpoint, host string, deadline time.Time) (*secured, error) {
+func (d *dialing) secure(ctx context.Context, conn net.Conn, e Endpoint, host string, deadline time.Time) (*secured, error) {
 	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
 	cfg := d.params.tlsConfig(e.serverName())

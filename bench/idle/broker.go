@@ -28,7 +28,7 @@ func runBroker() error {
 		NewHandler: func(*driver.Conn) core.ServerHandler { return broker{} },
 		OnError:    func(err error) { log.Print(err) },
 	})
-	fmt.Printf("amqp://%s/?heartbeat=60\n", ln.Addr())
+	fmt.Printf("amqp://%s/?heartbeat=10\n", ln.Addr())
 	_, err = io.Copy(io.Discard, os.Stdin)
 	return err
 }

@@ -1,11 +1,12 @@
 // Idle measures what an open connection costs that does nothing: resident memory,
 // heap and goroutines, with core, driver, adapter and a consumer on a channel,
-// heartbeats on. The broker is a process of its own.
+// heartbeats of ten seconds on, some of which go by before it looks. The broker is
+// a process of its own.
 //
 //	go run ./idle -n 10000 -adapter gnet
 //
 // It prints one line of key=value for each adapter: bytes and goroutines for each
-// connection, medians over the rounds.
+// connection, and the CPU time of all heartbeats as a share of one core.
 package main
 
 import (
@@ -28,6 +29,7 @@ import (
 	"github.com/haypile/haypile/adapters/driver"
 	"github.com/haypile/haypile/adapters/gnet"
 	"github.com/haypile/haypile/adapters/stdnet"
+	"github.com/haypile/haypile/bench/internal/cputime"
 	"github.com/haypile/haypile/core"
 	"github.com/haypile/haypile/core/wire"
 	"github.com/haypile/haypile/ioloop"
@@ -37,6 +39,7 @@ func main() {
 	log.SetFlags(0)
 	n := flag.Int("n", 10_000, "how many connections")
 	adapter := flag.String("adapter", "stdnet,ioloop,gnet", "which adapters, separated by commas")
+	hold := flag.Duration("hold", 22*time.Second, "how long they are held open before they are measured")
 	profile := flag.String("profile", "", "a file for the heap profile with all connections open")
 	serve := flag.Bool("serve", false, "be the broker")
 	one := flag.Bool("one", false, "measure in this process, one adapter")
@@ -47,10 +50,10 @@ func main() {
 	case *serve:
 		err = runBroker()
 	case *one:
-		err = measure(*adapter, *url, *n, *profile)
+		err = measure(*adapter, *url, *n, *hold, *profile)
 	default:
 		for a := range strings.SplitSeq(*adapter, ",") {
-			err = errors.Join(err, apart(a, *n, *profile))
+			err = errors.Join(err, apart(a, *n, *hold, *profile))
 		}
 	}
 	if err != nil {
@@ -59,7 +62,7 @@ func main() {
 }
 
 // apart measures an adapter in a fresh process, against a fresh broker.
-func apart(adapter string, n int, profile string) error {
+func apart(adapter string, n int, hold time.Duration, profile string) error {
 	broker := exec.Command(os.Args[0], "-serve")
 	broker.Stderr = os.Stderr
 	stdin, err := broker.StdinPipe() // whose end ends the broker
@@ -79,7 +82,7 @@ func apart(adapter string, n int, profile string) error {
 	if err != nil {
 		return err
 	}
-	client := exec.Command(os.Args[0], "-one", "-adapter", adapter, "-n", fmt.Sprint(n), "-url", strings.TrimSpace(url), "-profile", profile)
+	client := exec.Command(os.Args[0], "-one", "-adapter", adapter, "-n", fmt.Sprint(n), "-hold", hold.String(), "-url", strings.TrimSpace(url), "-profile", profile)
 	client.Stdout, client.Stderr = os.Stdout, os.Stderr
 	return client.Run()
 }
@@ -101,7 +104,10 @@ func newLoop(adapter string) (adapters.Loop, error) {
 	return nil, fmt.Errorf("no adapter %q", adapter)
 }
 
-func measure(adapter, url string, n int, profile string) error {
+func measure(adapter, url string, n int, hold time.Duration, profile string) error {
+	if profile != "" {
+		runtime.MemProfileRate = 1
+	}
 	params, err := driver.ParseURI(url)
 	if err != nil {
 		return err
@@ -118,9 +124,13 @@ func measure(adapter, url string, n int, profile string) error {
 	if err := open(loop, params, conns); err != nil {
 		return err
 	}
+	began := cputime.Spent()
+	time.Sleep(hold)
+	spent := cputime.Spent() - began
 	after := use()
-	fmt.Printf("adapter=%s n=%d resident_bytes=%d heap_bytes=%d stack_bytes=%d goroutines=%.3f\n", adapter, n,
-		(after.resident-before.resident)/n, (after.heap-before.heap)/n, (after.stack-before.stack)/n, float64(after.goroutines-before.goroutines)/float64(n))
+	fmt.Printf("adapter=%s n=%d resident_bytes=%d heap_bytes=%d stack_bytes=%d goroutines=%.3f cpu_percent=%.2f\n", adapter, n,
+		(after.resident-before.resident)/n, (after.heap-before.heap)/n, (after.stack-before.stack)/n,
+		float64(after.goroutines-before.goroutines)/float64(n), 100*spent.Seconds()/hold.Seconds())
 	if profile != "" {
 		f, err := os.Create(profile)
 		if err != nil {

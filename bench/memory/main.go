@@ -16,6 +16,8 @@ import (
 	"os"
 	"runtime"
 	"slices"
+
+	"github.com/haypile/haypile/bench/internal/cputime"
 )
 
 // subject is what is measured: it moves n messages of a size.
@@ -61,11 +63,11 @@ func (m mode) measure(size, n, rounds int) ([]float64, error) {
 	for range rounds {
 		for i, s := range m.subjects {
 			runtime.GC()
-			before := cpu()
+			before := cputime.Spent()
 			if err := s.run(size, n); err != nil {
 				return nil, fmt.Errorf("%s by %s: %w", m.name, s.name, err)
 			}
-			costs[i] = append(costs[i], float64(cpu()-before)/float64(n))
+			costs[i] = append(costs[i], float64(cputime.Spent()-before)/float64(n))
 		}
 	}
 	medians := make([]float64, len(costs))

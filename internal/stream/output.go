@@ -1,6 +1,17 @@
 package stream
 
-import "github.com/haypile/haypile/adapters"
+import (
+	"sync"
+
+	"github.com/haypile/haypile/adapters"
+)
+
+// buffers hold output, and are shared by all transports, so that an idle one
+// has none.
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// keepOutput bounds the buffers that are kept.
+const keepOutput = 1 << 20
 
 // Write implements adapters.Transport. What is written during a handler call is
 // sent when that returns, as one.
@@ -8,24 +19,35 @@ func (t *Transport) Write(segs [][]byte) {
 	if t.phase != phaseOpen {
 		return
 	}
-	if t.off > len(t.out)/2 {
-		n := copy(t.out, t.out[t.off:])
-		t.out, t.off = t.out[:n], 0
+	if t.out == nil {
+		t.out = buffers.Get().(*[]byte)
+	}
+	out := *t.out
+	if t.off > len(out)/2 {
+		n := copy(out, out[t.off:])
+		out, t.off = out[:n], 0
 	}
 	for _, s := range segs {
-		t.out = append(t.out, s...)
+		out = append(out, s...)
 	}
+	*t.out = out
 }
 
 // Buffered implements adapters.Transport.
-func (t *Transport) Buffered() int { return len(t.out) - t.off }
+func (t *Transport) Buffered() int {
+	if t.out == nil {
+		return 0
+	}
+	return len(*t.out) - t.off
+}
 
 // flush hands output to the kernel until it takes no more, but not for ever: a
 // peer that reads as fast as we write must not keep the others waiting.
 func (t *Transport) flush() {
 	before := t.Buffered()
 	for budget := adapters.HighWater; budget > 0 && t.Buffered() > 0; {
-		n, err := writeSocket(t.fd, t.out[t.off:min(len(t.out), t.off+budget)])
+		rest := (*t.out)[t.off:]
+		n, err := writeSocket(t.fd, rest[:min(len(rest), budget)])
 		if err == errWouldBlock {
 			break
 		}
@@ -37,25 +59,26 @@ func (t *Transport) flush() {
 		budget -= n
 	}
 	if t.Buffered() == 0 {
-		t.release()
+		t.drop()
 	}
 	if before > adapters.LowWater && t.Buffered() <= adapters.LowWater {
 		t.Wake()
 	}
 }
 
-// release empties the buffer, and gives a large one back.
-func (t *Transport) release() {
-	if cap(t.out) > keepOutput {
-		t.out = nil
+// drop forgets what was not sent.
+func (t *Transport) drop() {
+	if t.out != nil && cap(*t.out) <= keepOutput {
+		*t.out = (*t.out)[:0]
+		buffers.Put(t.out)
 	}
-	t.out, t.off = t.out[:0], 0
+	t.out, t.off = nil, 0
 }
 
 // broken is told that writing does not work any more. What the peer said before
 // is still delivered.
 func (t *Transport) broken(err error) {
 	t.cause = t.failure("write", err)
-	t.out, t.off = nil, 0
+	t.drop()
 	t.linger()
 }

@@ -37,10 +37,10 @@ type Transport struct {
 	waking        atomic.Bool
 
 	phase    phase
-	deaf     bool // SetReading(false)
-	discard  bool // Close was called: input counts no more
-	out      []byte
-	off      int       // out[:off] has been sent
+	deaf     bool      // SetReading(false)
+	discard  bool      // Close was called: input counts no more
+	out      *[]byte   // nil when there is nothing to send
+	off      int       // of out: what is before it has been sent
 	cause    error     // of OnClose
 	wakeAt   time.Time // SetWakeup
 	lingerAt time.Time // the end of lingering
@@ -59,14 +59,9 @@ const (
 	phaseGone            // OnClose has been called
 )
 
-const (
-	// lingering is how long a transport is still read that will send nothing
-	// more: after Close for the peer's end, after a failed write for its last
-	// words.
-	lingering = time.Second
-	// keepOutput bounds the output buffers that are kept.
-	keepOutput = 64 << 10
-)
+// lingering is how long a transport is still read that will send nothing more:
+// after Close for the peer's end, after a failed write for its last words.
+const lingering = time.Second
 
 // Init makes t the transport of a descriptor. report is told of panics in
 // OnClose, which nobody else hears of.
@@ -237,7 +232,7 @@ func (t *Transport) end() {
 		return
 	}
 	t.phase = phaseGone
-	t.out, t.off = nil, 0
+	t.drop()
 	t.engine.Release()
 	if err := guarded(func(now time.Time) { t.h.OnClose(t.cause, now) }); err != nil {
 		t.report(err)

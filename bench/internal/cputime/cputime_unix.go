@@ -1,14 +1,15 @@
 //go:build unix
 
-package main
+// Package cputime tells what CPU time the process has spent.
+package cputime
 
 import (
 	"syscall"
 	"time"
 )
 
-// cpu is the time that the process has spent on all its threads.
-func cpu() time.Duration {
+// Spent is the time that the process has spent on all its threads.
+func Spent() time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
 		panic(err) // cannot fail for one's own process
