@@ -27,18 +27,16 @@ import (
 
 	"github.com/haypile/haypile/adapters"
 	"github.com/haypile/haypile/adapters/driver"
-	"github.com/haypile/haypile/adapters/gnet"
-	"github.com/haypile/haypile/adapters/stdnet"
 	"github.com/haypile/haypile/bench/internal/cputime"
+	"github.com/haypile/haypile/bench/internal/loops"
 	"github.com/haypile/haypile/core"
 	"github.com/haypile/haypile/core/wire"
-	"github.com/haypile/haypile/ioloop"
 )
 
 func main() {
 	log.SetFlags(0)
 	n := flag.Int("n", 10_000, "how many connections")
-	adapter := flag.String("adapter", "stdnet,ioloop,gnet", "which adapters, separated by commas")
+	adapter := flag.String("adapter", strings.Join(loops.Names, ","), "which adapters, separated by commas")
 	hold := flag.Duration("hold", 22*time.Second, "how long they are held open before they are measured")
 	profile := flag.String("profile", "", "a file for the heap profile with all connections open")
 	serve := flag.Bool("serve", false, "be the broker")
@@ -87,23 +85,6 @@ func apart(adapter string, n int, hold time.Duration, profile string) error {
 	return client.Run()
 }
 
-func newLoop(adapter string) (adapters.Loop, error) {
-	switch adapter {
-	case "stdnet":
-		return stdnet.New(), nil
-	case "gnet":
-		return gnet.New()
-	case "ioloop":
-		l, err := ioloop.New()
-		if err != nil {
-			return nil, err
-		}
-		go l.Start()
-		return l, nil
-	}
-	return nil, fmt.Errorf("no adapter %q", adapter)
-}
-
 func measure(adapter, url string, n int, hold time.Duration, profile string) error {
 	if profile != "" {
 		runtime.MemProfileRate = 1
@@ -112,7 +93,7 @@ func measure(adapter, url string, n int, hold time.Duration, profile string) err
 	if err != nil {
 		return err
 	}
-	loop, err := newLoop(adapter)
+	loop, err := loops.New(adapter)
 	if err != nil {
 		return err
 	}
