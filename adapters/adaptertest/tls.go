@@ -2,7 +2,6 @@ package adaptertest
 
 import (
 	"bytes"
-	"context"
 	"crypto/tls"
 	"net"
 	"strconv"
@@ -51,9 +50,7 @@ func (t *trial) publishesWhatComesBack(port int, cfg *tls.Config) {
 		t.Fatal(err)
 	}
 	p.TLS = cfg
-	ctx, cancel := context.WithTimeout(context.Background(), bound)
-	defer cancel()
-	conn, err := driver.Dial(ctx, t.loop, p, nil)
+	conn, err := t.dial(p)
 	if err != nil {
 		t.Fatal(err)
 	}
