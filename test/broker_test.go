@@ -7,16 +7,183 @@ import (
 	"time"
 
 	"github.com/haypile/haypile/adapters/blocking"
+	"github.com/haypile/haypile/core"
+	"github.com/haypile/haypile/core/wire"
+	"github.com/haypile/haypile/test/rabbitmq"
 )
 
-func TestBrokerClosesTheConnection(t *testing.T) {
-	node := startNode(t)
-	conn := dialURL(t, nodeURL(node))
-	ch := channel(t, conn)
-	ctx := testContext(t)
-	if _, err := node.Ctl(ctx, "close_all_connections", "for the test"); err != nil {
+// One broker of their own for all tests that steer it, since starting one takes
+// longer than any of them. The last ones leave little of it.
+func TestSteeredBroker(t *testing.T) {
+	node := rabbitmq.Start(t, rabbitmq.WithTLS(), rabbitmq.WithConfig(
+		"auth_mechanisms.1 = PLAIN", "auth_mechanisms.2 = AMQPLAIN", "auth_mechanisms.3 = RABBIT-CR-DEMO", "auth_mechanisms.4 = EXTERNAL",
+	))
+	for _, test := range []struct {
+		name string
+		run  func(t *testing.T, node *rabbitmq.Node)
+	}{
+		{"authenticates by password and challenge", mechanisms},
+		{"authenticates by client certificate", external},
+		{"runs low on memory", memoryAlarm},
+		{"waits too long for an ack", ackTimeout},
+		{"closes the connection", forcedClose},
+		{"is killed", killed},
+	} {
+		t.Run(test.name, func(t *testing.T) { test.run(t, node) })
+	}
+}
+
+func ctl(t *testing.T, node *rabbitmq.Node, args ...string) {
+	t.Helper()
+	if _, err := node.Ctl(testContext(t), args...); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// An alarm holds publishes and nothing else, for as long as it takes.
+func memoryAlarm(t *testing.T, node *rabbitmq.Node) {
+	ctx := testContext(t)
+	url := with(nodeURL(node), beating)
+	publisher, consumer := dialURL(t, url), dialURL(t, url)
+	impatient := dialURL(t, with(url, "blocked_timeout=1000"))
+	out, in := channel(t, publisher), channel(t, consumer)
+	q := queue(t, in)
+	publish(t, in, &blocking.Publishing{RoutingKey: q}, &blocking.Publishing{RoutingKey: q})
+	stuck := newFlood(t, url)
+	ctl(t, node, "set_vm_memory_high_watermark", "0.0000001")
+	stuck.start()
+	// The broker tells a connection when it publishes.
+	for _, conn := range []*blocking.Conn{publisher, impatient} {
+		ch := channel(t, conn)
+		eventually(t, "publisher blocked", func() bool {
+			short, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
+			defer cancel()
+			ch.PublishConfirm(short, &blocking.Publishing{RoutingKey: q})
+			return conn.IsBlocked()
+		})
+	}
+	<-impatient.Done()
+	if err := impatient.Err(); !errors.Is(err, blocking.ErrBlockedTimeout) {
+		t.Errorf("the impatient one ended with %v", err)
+	}
+	short, cancel := context.WithTimeout(ctx, deathTime)
+	defer cancel()
+	if err := out.Publish(short, &blocking.Publishing{RoutingKey: q}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("publish during the alarm: %v", err)
+	}
+	fetch(t, in, q)
+	ctl(t, node, "set_vm_memory_high_watermark", "0.4")
+	publish(t, out, &blocking.Publishing{RoutingKey: q})
+	stuck.wait()
+}
+
+// flood is a connection that sends more than the broker reads.
+type flood struct {
+	t       *testing.T
+	c       *callback
+	settled chan error // the outcome, then the channel's end
+}
+
+const (
+	floodSize   = 1 << 20
+	floodLength = 24 // far more than sockets hold
+)
+
+func newFlood(t *testing.T, url string) *flood {
+	t.Helper()
+	c := dialCallback(t, url, func(cfg *core.ClientConfig) { cfg.MaxBuffered = core.Unbounded })
+	return &flood{t, c, make(chan error, 2)}
+}
+
+// confirmed is a channel that tells when n publishes are.
+type confirmed struct {
+	failing
+	n uint64
+}
+
+func (c confirmed) OnConfirm(_ *core.Channel, cf core.Confirm) {
+	switch {
+	case !cf.Ack:
+		c.done(errors.New("nacked"))
+	case cf.Last == c.n:
+		c.done(nil)
+	}
+}
+
+// start queues it all before the broker can say that it is blocked.
+func (f *flood) start() {
+	f.t.Helper()
+	body := make([]byte, floodSize)
+	err := f.c.conn.AddCallbackThreadsafe(func(cc *core.Conn) {
+		ch, err := cc.OpenChannel(confirmed{failing{done: func(err error) { f.settled <- err }}, floodLength})
+		if err == nil {
+			err = ch.ConfirmSelect(&wire.ConfirmSelect{}, nil)
+		}
+		for range floodLength {
+			if err == nil {
+				_, err = ch.PublishLoan(&core.Publishing{RoutingKey: "dropped", Body: body}, func(error) {})
+			}
+		}
+		if err != nil {
+			f.t.Error(err)
+		}
+	})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+// wait fails the test unless all of it has reached the broker.
+func (f *flood) wait() {
+	f.t.Helper()
+	select {
+	case err := <-f.settled:
+		if err != nil {
+			f.t.Errorf("publishes that the alarm held: %v", err)
+		}
+	case <-f.c.conn.Done():
+		f.t.Errorf("a connection stuck in writing ended with %v", f.c.conn.Err())
+	case <-time.After(bound):
+		f.t.Error("publishes that the alarm held are not confirmed")
+	}
+}
+
+// Both the channel and its consumer tell what the broker ended them for.
+func ackTimeout(t *testing.T, node *rabbitmq.Node) {
+	ctl(t, node, "eval", "application:set_env(rabbit, consumer_timeout, 300), application:set_env(rabbit, channel_tick_interval, 200).")
+	conn := dialURL(t, nodeURL(node))
+	ch := channel(t, conn)
+	q := queue(t, ch)
+	publish(t, ch, &blocking.Publishing{RoutingKey: q})
+	var late *blocking.Delivery
+	var end error
+	for d, err := range ch.Consume(testContext(t), &blocking.Consume{Queue: q}) {
+		if err != nil {
+			end = err
+			break
+		}
+		late = d
+		<-ch.Done()
+	}
+	for _, err := range []error{ch.Err(), end} {
+		if !errors.Is(err, blocking.PreconditionFailed) {
+			t.Errorf("ended with %v", err)
+		}
+		want(t, err, "timed out", "channel 1")
+	}
+	if err := late.Ack(); !errors.Is(err, blocking.ErrClosed) {
+		t.Errorf("ack: %v", err)
+	}
+	ctl(t, node, "eval", "application:set_env(rabbit, consumer_timeout, 1800000).")
+	if d := fetch(t, channel(t, conn), q); !d.Redelivered {
+		t.Error("the message does not say that it comes again")
+	}
+}
+
+func forcedClose(t *testing.T, node *rabbitmq.Node) {
+	conn := dialURL(t, nodeURL(node))
+	ch := channel(t, conn)
+	ctl(t, node, "close_all_connections", "for the test")
 	<-conn.Done()
 	if err := conn.Err(); !errors.Is(err, blocking.ConnectionForced) {
 		t.Errorf("connection ended with %v", err)
@@ -24,21 +191,10 @@ func TestBrokerClosesTheConnection(t *testing.T) {
 	want(t, ch.Err(), "CONNECTION_FORCED", "for the test")
 }
 
-func TestKilledBrokerEndsEverything(t *testing.T) {
-	node := startNode(t)
+func killed(t *testing.T, node *rabbitmq.Node) {
 	conn := dialURL(t, nodeURL(node))
 	ch := channel(t, conn)
-	q := queue(t, ch)
-	ended := make(chan error, 1)
-	go func() {
-		for _, err := range ch.Consume(testContext(t), &blocking.Consume{Queue: q}) {
-			ended <- err
-		}
-	}()
-	eventually(t, "consumer there", func() bool {
-		ok, err := ch.QueueDeclare(testContext(t), &blocking.QueueDeclare{Queue: q, Passive: true})
-		return err == nil && ok.ConsumerCount == 1
-	})
+	_, ended := consume(t, ch, &blocking.Consume{Queue: queue(t, ch)})
 	if err := node.Kill(); err != nil {
 		t.Fatal(err)
 	}
@@ -47,74 +203,4 @@ func TestKilledBrokerEndsEverything(t *testing.T) {
 	}
 	<-conn.Done()
 	as[*blocking.TransportError](t, conn.Err())
-}
-
-func TestDeletedQueueEndsItsConsumer(t *testing.T) {
-	conn := dial(t, "")
-	ch, other := channel(t, conn), channel(t, conn)
-	ctx := testContext(t)
-	q := queue(t, ch)
-	if err := ch.Publish(ctx, &blocking.Publishing{RoutingKey: q}); err != nil {
-		t.Fatal(err)
-	}
-	var end error
-	for d, err := range ch.Consume(ctx, &blocking.Consume{Queue: q}) {
-		if err != nil {
-			end = err
-			break
-		}
-		d.Ack()
-		if _, err := other.QueueDelete(ctx, &blocking.QueueDelete{Queue: q}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if !errors.Is(end, blocking.ErrCanceled) {
-		t.Errorf("consumer ended with %v", end)
-	}
-	if queue(t, ch) == "" {
-		t.Error("the channel does not work any more")
-	}
-}
-
-func TestMemoryAlarmHoldsPublishesAndNothingElse(t *testing.T) {
-	node := startNode(t)
-	ctx := testContext(t)
-	publisher, consumer := dialURL(t, with(nodeURL(node), "heartbeat=1")), dialURL(t, with(nodeURL(node), "heartbeat=1"))
-	out, in := channel(t, publisher), channel(t, consumer)
-	q := queue(t, in)
-	for range 2 {
-		if err := in.Publish(ctx, &blocking.Publishing{RoutingKey: q}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if _, err := node.Ctl(ctx, "set_vm_memory_high_watermark", "0.0000001"); err != nil {
-		t.Fatal(err)
-	}
-	// The broker tells a connection when it publishes.
-	eventually(t, "publisher blocked", func() bool {
-		short, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
-		defer cancel()
-		out.PublishConfirm(short, &blocking.Publishing{RoutingKey: q})
-		return publisher.IsBlocked()
-	})
-	short, cancel := context.WithTimeout(ctx, 5*time.Second) // several heartbeat intervals
-	defer cancel()
-	if err := out.Publish(short, &blocking.Publishing{RoutingKey: q}); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("publish during the alarm: %v", err)
-	}
-	for d, err := range in.Consume(ctx, &blocking.Consume{Queue: q}) {
-		if err != nil {
-			t.Fatalf("consuming during the alarm: %v", err)
-		}
-		if err := d.Ack(); err != nil {
-			t.Error(err)
-		}
-		break
-	}
-	if _, err := node.Ctl(ctx, "set_vm_memory_high_watermark", "0.4"); err != nil {
-		t.Fatal(err)
-	}
-	if err := out.PublishConfirm(ctx, &blocking.Publishing{RoutingKey: q}); err != nil {
-		t.Errorf("publish after the alarm: %v", err)
-	}
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/haypile/haypile/adapters/blocking"
 	"github.com/haypile/haypile/adapters/driver"
@@ -96,58 +95,6 @@ func TestTransactionTakesEffectAtCommit(t *testing.T) {
 	}
 }
 
-func TestPropertiesComeBackAsSent(t *testing.T) {
-	ch := channel(t, dial(t, ""))
-	ctx := testContext(t)
-	q := queue(t, ch)
-	sent := blocking.Properties{
-		Present:     wire.HasPriority,
-		ContentType: "text/plain", ContentEncoding: "identity", DeliveryMode: blocking.Persistent,
-		CorrelationID: "c", ReplyTo: "r", Expiration: "60000", MessageID: "m", Type: "t", UserID: "guest", AppID: "a", ClusterID: "x",
-		Timestamp: time.Unix(1_700_000_000, 0).UTC(),
-		Headers:   blocking.Table{"n": int64(1) << 40, "s": "text", "list": []any{true, nil, int32(7)}, "raw": []byte{0, 255}, "in": blocking.Table{"f": 1.5}},
-	}
-	if err := ch.PublishConfirm(ctx, &blocking.Publishing{RoutingKey: q, Properties: &sent, Mandatory: true}); err != nil {
-		t.Fatal(err)
-	}
-	d, err := ch.Get(ctx, &blocking.Get{Queue: q, NoAck: true})
-	if err != nil || d == nil {
-		t.Fatal(d, err)
-	}
-	raw, err := sent.Encode()
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, err := d.Properties.Decode()
-	if err != nil {
-		t.Fatal(err)
-	}
-	again, err := got.Encode() // sorts the headers, whose order brokers may change
-	if err != nil || string(again) != string(raw) {
-		t.Errorf("sent %+v\n got %+v, %v", sent, got, err)
-	}
-}
-
-func TestBodiesOfEverySizeComeBackAsSent(t *testing.T) {
-	ch := channel(t, dial(t, ""))
-	ctx := testContext(t)
-	q := queue(t, ch)
-	const frame = 131072 - 8
-	for _, size := range []int{0, 1, frame - 1, frame, frame + 1, 3 * frame, 5_000_000} {
-		body := make([]byte, size)
-		for i := range body {
-			body[i] = byte(i * 7)
-		}
-		if err := ch.PublishConfirm(ctx, &blocking.Publishing{RoutingKey: q, Body: body}); err != nil {
-			t.Fatal(err)
-		}
-		d, err := ch.Get(ctx, &blocking.Get{Queue: q, NoAck: true})
-		if err != nil || d == nil || string(d.Body) != string(body) {
-			t.Errorf("a body of %d bytes came back as %v, %v", size, d, err)
-		}
-	}
-}
-
 func TestUnroutableMessageComesBackInTheError(t *testing.T) {
 	ch := channel(t, dial(t, ""))
 	err := ch.PublishConfirm(testContext(t), &blocking.Publishing{RoutingKey: "nowhere", Mandatory: true, Body: []byte("lost")})
@@ -164,22 +111,6 @@ func TestUnroutableMessageComesBackInTheError(t *testing.T) {
 	}
 	if r := <-back; string(r.Body) != "again" {
 		t.Errorf("returned %+v", r)
-	}
-}
-
-func TestFullQueueNacks(t *testing.T) {
-	ch := channel(t, dial(t, ""))
-	ctx := testContext(t)
-	q, err := ch.QueueDeclare(ctx, &blocking.QueueDeclare{Exclusive: true, Arguments: blocking.Table{"x-max-length": 1, "x-overflow": "reject-publish"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := &blocking.Publishing{RoutingKey: q.Queue}
-	if err := ch.PublishConfirm(ctx, p); err != nil {
-		t.Fatal(err)
-	}
-	if err := ch.PublishConfirm(ctx, p); !errors.Is(err, blocking.ErrNacked) {
-		t.Errorf("second message into a queue of one: %v", err)
 	}
 }
 
@@ -201,46 +132,6 @@ func TestChannelErrorEndsTheChannelAlone(t *testing.T) {
 	}
 	if q := queue(t, good); q == "" {
 		t.Error("the other channel does not work")
-	}
-}
-
-func TestWorkerAcksLongAfterTheHeartbeatInterval(t *testing.T) {
-	conn := dial(t, "heartbeat=1")
-	ch := channel(t, conn)
-	ctx := testContext(t)
-	q := queue(t, ch)
-	for range 3 {
-		if err := ch.PublishConfirm(ctx, &blocking.Publishing{RoutingKey: q}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	var working sync.WaitGroup
-	n := 0
-	for d, err := range ch.Consume(ctx, &blocking.Consume{Queue: q}) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		acked := make(chan error, 1)
-		working.Go(func() {
-			<-time.After(4 * time.Second) // the work; the broker gives up after two intervals of silence
-			if err := conn.AddCallbackThreadsafe(func() { acked <- d.Ack() }); err != nil {
-				acked <- err
-			}
-			if err := <-acked; err != nil {
-				t.Error(err)
-			}
-		})
-		if n++; n == 3 {
-			working.Wait()
-			break
-		}
-	}
-	if err := ch.Close(ctx); err != nil { // which requeues what is not acked
-		t.Fatal(err)
-	}
-	ok, err := channel(t, conn).QueueDeclare(ctx, &blocking.QueueDeclare{Queue: q, Passive: true})
-	if err != nil || ok.MessageCount != 0 {
-		t.Errorf("left in the queue: %v, %v", ok, err)
 	}
 }
 

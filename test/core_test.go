@@ -70,6 +70,44 @@ func (c *callback) on(f func(cc *core.Conn, done func(error))) error {
 	}
 }
 
+// onChannel is on with a channel, whose end is an error, too.
+func (c *callback) onChannel(f func(ch *core.Channel, done func(error))) error {
+	c.t.Helper()
+	return c.on(func(cc *core.Conn, done func(error)) {
+		ch, err := cc.OpenChannel(failing{done: done})
+		if err != nil {
+			done(err)
+			return
+		}
+		f(ch, done)
+	})
+}
+
+// works fails the test unless a channel can be opened, used and closed.
+func (c *callback) works() {
+	c.t.Helper()
+	err := c.on(func(cc *core.Conn, done func(error)) {
+		ch, err := cc.OpenChannel(ending{done: done})
+		if err == nil {
+			err = errors.Join(ch.QueueDeclare(&wire.QueueDeclare{Exclusive: true}, nil), ch.Close(0, "bye"))
+		}
+		if err != nil {
+			done(err)
+		}
+	})
+	if err != nil {
+		c.t.Errorf("the connection does not work: %v", err)
+	}
+}
+
+// ending is a channel whose end is awaited.
+type ending struct {
+	core.NopChannel
+	done func(error)
+}
+
+func (e ending) OnClose(_ *core.Channel, err error) { e.done(err) }
+
 // digest is a StreamHandler that hashes the body.
 type digest struct {
 	sum  hash.Hash
@@ -90,13 +128,8 @@ func TestLargeBodyIsLentAndStreamed(t *testing.T) {
 	}
 	d := &digest{}
 	released := make(chan error, 2)
-	err := c.on(func(cc *core.Conn, done func(error)) {
+	err := c.onChannel(func(ch *core.Channel, done func(error)) {
 		d.done = done
-		ch, err := cc.OpenChannel(failing{done: done})
-		if err != nil {
-			done(err)
-			return
-		}
 		ch.QueueDeclare(&wire.QueueDeclare{Queue: t.Name(), Exclusive: true}, nil)
 		ch.ConsumeStream(&wire.BasicConsume{Queue: t.Name(), NoAck: true}, d, nil)
 		if _, err := ch.PublishLoan(&core.Publishing{RoutingKey: t.Name(), Body: body}, func(err error) { released <- err }); err != nil {
@@ -134,12 +167,7 @@ func TestSerialModeWorks(t *testing.T) {
 			}
 		}
 	})
-	err := c.on(func(cc *core.Conn, done func(error)) {
-		ch, err := cc.OpenChannel(failing{done: done})
-		if err != nil {
-			done(err)
-			return
-		}
+	err := c.onChannel(func(ch *core.Channel, done func(error)) {
 		q := t.Name()
 		ch.QueueDeclare(&wire.QueueDeclare{Queue: q, Exclusive: true}, nil)
 		ch.QueueBind(&wire.QueueBind{Queue: q, Exchange: "amq.topic", RoutingKey: "#"}, nil)
@@ -177,12 +205,7 @@ func TestSerialModeWorks(t *testing.T) {
 func TestRequestsWithoutReply(t *testing.T) {
 	c := dialCallback(t, brokerURL(t), nil)
 	q := t.Name()
-	err := c.on(func(cc *core.Conn, done func(error)) {
-		ch, err := cc.OpenChannel(failing{done: done})
-		if err != nil {
-			done(err)
-			return
-		}
+	err := c.onChannel(func(ch *core.Channel, done func(error)) {
 		undo := func(*core.Delivery) {
 			ch.Cancel(&wire.BasicCancel{ConsumerTag: "c", NoWait: true}, nil)
 			ch.QueuePurge(&wire.QueuePurge{Queue: q, NoWait: true}, nil)
@@ -210,30 +233,12 @@ func TestRequestsWithoutReply(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = c.on(func(cc *core.Conn, done func(error)) {
-		ch, err := cc.OpenChannel(failing{done: done})
-		if err != nil {
-			done(err)
-			return
-		}
+	err = c.onChannel(func(ch *core.Channel, done func(error)) {
 		ch.QueueBind(&wire.QueueBind{Queue: "no such queue", Exchange: "amq.topic", NoWait: true}, nil)
 	})
 	var e *core.Error
 	if !errors.As(err, &e) || e.Code != wire.NotFound || e.Method != wire.QueueBindID {
 		t.Errorf("a bind that fails: %v", err)
-	}
-}
-
-// A new secret is taken, for users whose backend has nothing to say to it, too.
-func TestUpdateSecretIsAnswered(t *testing.T) {
-	c := dialCallback(t, brokerURL(t), nil)
-	err := c.on(func(cc *core.Conn, done func(error)) {
-		if err := cc.UpdateSecret(wire.NewSecret("guest"), "for the test", done); err != nil {
-			done(err)
-		}
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
 }
 
@@ -250,27 +255,43 @@ func (m demo) Challenge(challenge []byte) (wire.Secret, error) {
 	return wire.NewSecret("My password is " + m.password), nil
 }
 
-func TestMechanisms(t *testing.T) {
-	node := startNode(t, rabbitmq.WithConfig("auth_mechanisms.1 = AMQPLAIN", "auth_mechanisms.2 = RABBIT-CR-DEMO"))
+func mechanisms(t *testing.T, node *rabbitmq.Node) {
 	for name, m := range map[string]core.Mechanism{
 		"AMQPLAIN":           core.AMQPlain("guest", wire.NewSecret("guest")),
 		"challenge-response": demo{"guest", "guest"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := dialCallback(t, nodeURL(node), func(cfg *core.ClientConfig) { cfg.Mechanisms = []core.Mechanism{m} })
-			if err := c.on(func(cc *core.Conn, done func(error)) { done(cc.Err()) }); err != nil {
-				t.Error(err)
-			}
+			dialCallback(t, nodeURL(node), func(cfg *core.ClientConfig) { cfg.Mechanisms = []core.Mechanism{m} }).works()
 		})
 	}
-	t.Run("challenge-response with a wrong password", func(t *testing.T) {
+	fails := func(t *testing.T, m core.Mechanism) error {
+		checkLeaks(t)
 		params, err := driver.ParseURI(nodeURL(node))
 		if err != nil {
 			t.Fatal(err)
 		}
-		params.Client.Mechanisms = []core.Mechanism{demo{"guest", "wrong"}}
-		if _, err := driver.Dial(testContext(t), newLoop(t), params, nil); !errors.Is(err, wire.AccessRefused) {
+		params.Client.Mechanisms = []core.Mechanism{m}
+		_, err = driver.Dial(testContext(t), newLoop(t), params, nil)
+		if !errors.Is(err, wire.AccessRefused) {
 			t.Errorf("dial: %v", err)
+		}
+		return err
+	}
+	t.Run("challenge-response with a wrong password", func(t *testing.T) {
+		if e := as[*core.Error](t, fails(t, demo{"guest", "wrong"})); !e.Remote {
+			t.Errorf("it is our own refusal: %v", e)
+		}
+	})
+	t.Run("one that is not on offer", func(t *testing.T) {
+		err := fails(t, unheardOf{})
+		want(t, err, "PLAI", "AMQPLAIN")
+		if e := as[*core.Error](t, err); e.Remote {
+			t.Errorf("it was sent all the same: %v", e)
 		}
 	})
 }
+
+// unheardOf has a name that is a part of one that the broker offers.
+type unheardOf struct{ demo }
+
+func (unheardOf) Name() string { return "PLAI" }

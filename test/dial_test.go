@@ -116,9 +116,10 @@ func TestRefusedConnectionNamesAddressAndPhase(t *testing.T) {
 	}
 }
 
-func TestTheNextEndpointIsTried(t *testing.T) {
+func TestTheNextEndpointIsTriedAfterEveryFailure(t *testing.T) {
 	var order []string
-	conn := dialURL(t, reach(t, nil, "nowhere.invalid,"+closedPort(t)+","+broker(t)),
+	silent := serve(t, func(net.Conn) {})
+	conn := dialURL(t, reach(t, nil, "nowhere.invalid,"+closedPort(t)+","+silent+","+relay(t, broker(t), 100)+","+broker(t)),
 		blocking.WithParams(func(p *blocking.Params) {
 			p.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
 				order = append(order, address)
@@ -128,7 +129,7 @@ func TestTheNextEndpointIsTried(t *testing.T) {
 	if err := channel(t, conn).Close(testContext(t)); err != nil {
 		t.Error(err)
 	}
-	if len(order) != 3 || order[2] != broker(t) {
+	if len(order) != 5 || order[4] != broker(t) {
 		t.Errorf("dialled %v", order)
 	}
 }

@@ -2,6 +2,7 @@ package test
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"flag"
 	"fmt"
@@ -92,15 +93,7 @@ func brokerURL(t *testing.T) string {
 	return rabbitmq.URL(t)
 }
 
-// startNode starts a broker of the test's own.
-func startNode(t *testing.T, opts ...rabbitmq.Option) *rabbitmq.Node {
-	t.Helper()
-	if *secure {
-		opts = append(opts, rabbitmq.WithTLS())
-	}
-	return rabbitmq.Start(t, opts...)
-}
-
+// nodeURL is the node's, which has TLS.
 func nodeURL(n *rabbitmq.Node) string {
 	if *secure {
 		return n.TLSURL()
@@ -146,11 +139,63 @@ func channel(t *testing.T, conn *blocking.Conn) *blocking.Channel {
 // queue declares a queue that goes away with the connection.
 func queue(t *testing.T, ch *blocking.Channel) string {
 	t.Helper()
-	q, err := ch.QueueDeclare(testContext(t), &blocking.QueueDeclare{Exclusive: true})
+	return queueWith(t, ch, nil)
+}
+
+// queueWith is queue with arguments.
+func queueWith(t *testing.T, ch *blocking.Channel, args blocking.Table) string {
+	t.Helper()
+	q, err := ch.QueueDeclare(testContext(t), &blocking.QueueDeclare{Exclusive: true, Arguments: args})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return q.Queue
+}
+
+// unique is a name that no other test of this process or another one has.
+func unique(t *testing.T) string { return t.Name() + "-" + rand.Text() }
+
+// publish sends messages and waits until the broker has taken each.
+func publish(t *testing.T, ch *blocking.Channel, messages ...*blocking.Publishing) {
+	t.Helper()
+	for _, p := range messages {
+		if err := ch.PublishConfirm(testContext(t), p); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// take waits for a message in the queue.
+func take(t *testing.T, ch *blocking.Channel, q string) (d *blocking.Delivery) {
+	t.Helper()
+	eventually(t, "message in "+q, func() bool {
+		var err error
+		if d, err = ch.Get(testContext(t), &blocking.Get{Queue: q}); err != nil {
+			t.Fatal(err)
+		}
+		return d != nil
+	})
+	return d
+}
+
+// fetch is take, and acks.
+func fetch(t *testing.T, ch *blocking.Channel, q string) *blocking.Delivery {
+	t.Helper()
+	d := take(t, ch, q)
+	if err := d.Ack(); err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// ready is how many messages the queue has to give.
+func ready(t *testing.T, ch *blocking.Channel, q string) int {
+	t.Helper()
+	ok, err := ch.QueueDeclare(testContext(t), &blocking.QueueDeclare{Queue: q, Passive: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return int(ok.MessageCount)
 }
 
 var leakChecked sync.Map // the tests that check for leaks at their end

@@ -13,8 +13,7 @@ import (
 )
 
 // In EXTERNAL the broker takes the user from the client's certificate.
-func TestExternal(t *testing.T) {
-	node := rabbitmq.Start(t, rabbitmq.WithTLS(), rabbitmq.WithConfig("auth_mechanisms.1 = EXTERNAL"))
+func external(t *testing.T, node *rabbitmq.Node) {
 	cert, key := node.ClientCert()
 	u, err := url.Parse(node.TLSURL())
 	if err != nil {
@@ -35,11 +34,7 @@ func TestExternal(t *testing.T) {
 			}))
 			ch := channel(t, conn)
 			// The broker refuses a user-id that is not the connection's user.
-			q := queue(t, ch)
-			err := ch.PublishConfirm(testContext(t), &blocking.Publishing{RoutingKey: q, Properties: &blocking.Properties{UserID: rabbitmq.User}})
-			if err != nil {
-				t.Error(err)
-			}
+			publish(t, ch, &blocking.Publishing{RoutingKey: queue(t, ch), Properties: &blocking.Properties{UserID: rabbitmq.User}})
 			if state.Version != version {
 				t.Errorf("version %x", state.Version)
 			}
@@ -48,13 +43,6 @@ func TestExternal(t *testing.T) {
 	t.Run("without a certificate", func(t *testing.T) {
 		if err := fails(t, external); !errors.Is(err, blocking.AccessRefused) {
 			t.Errorf("dial: %v", err)
-		}
-	})
-	t.Run("with a password", func(t *testing.T) {
-		err := fails(t, node.TLSURL()+certificate)
-		want(t, err, "PLAIN", "EXTERNAL")
-		if e := as[*blocking.Error](t, err); e.Remote || e.Code != blocking.AccessRefused {
-			t.Errorf("error is %#v", e)
 		}
 	})
 }
