@@ -14,6 +14,8 @@ type Channel struct {
 	number  uint16
 	state   channelState
 	paused  bool // the broker switched flow off
+	again   bool // the number was in use before
+	closed  bool // by the peer, who has our close-ok
 	cause   error
 
 	pending   fifo[pending]
@@ -60,7 +62,7 @@ func (c *Conn) open(number uint16, h ChannelHandler) (*Channel, error) {
 	if h == nil {
 		h = NopChannel{}
 	}
-	ch := &Channel{conn: c, handler: h, number: number}
+	ch := &Channel{conn: c, handler: h, number: number, again: c.channels.used(number)}
 	if err := ch.request(&wire.ChannelOpen{}, pending{want: wire.ChannelOpenOkID}); err != nil {
 		return nil, err
 	}
@@ -201,6 +203,7 @@ func (ch *Channel) onChannelClose(args []byte) error {
 	if err := ch.conn.answer(ch.number, &wire.ChannelCloseOk{}); err != nil {
 		return err
 	}
+	ch.closed = true
 	remote := &Error{Code: m.ReplyCode, Text: m.ReplyText, Method: m.Cause, Channel: ch.number, Remote: true, Host: ch.conn.cfg.host, client: ch.serving != nil}
 	if ch.state != channelOpen && !ch.conn.serial.holds(ch) {
 		// Both sides closed at once: the answer to ours is still to come and

@@ -17,6 +17,9 @@ func (t *channelTable) get(number uint16) *Channel {
 	return nil
 }
 
+// used tells that this number, or a higher one, is or has been a channel's.
+func (t *channelTable) used(number uint16) bool { return int(number) < len(t.byNumber) }
+
 // free is the lowest number that is not taken, up to most.
 func (t *channelTable) free(most uint16) (number uint16, ok bool) {
 	n := 64 * len(t.taken)

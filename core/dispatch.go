@@ -11,6 +11,9 @@ func (c *Conn) channelMethod(number uint16, id wire.MethodID, args []byte) error
 	if ch == nil && c.state == StateOpen && c.role == roleServer && id == wire.ChannelOpenID {
 		return c.onChannelOpen(number, args)
 	}
+	if id == wire.ChannelCloseID && c.repeatsClose(number, ch) {
+		return nil
+	}
 	if ch == nil || c.state != StateOpen {
 		return offend(wire.ChannelError, "%s on channel %d, which is not open", id, number)
 	}
@@ -30,6 +33,23 @@ func (c *Conn) channelMethod(number uint16, id wire.MethodID, args []byte) error
 		return ch.onRequest(id, args)
 	}
 	return ch.onMethod(id, args)
+}
+
+// repeatsClose tells that a channel.close repeats one that the client has
+// answered: RabbitMQ sends it again and again, over a delivery that is not acked
+// in time, until it gets our close-ok. A second close-ok would be an offence to
+// it. What comes on a channel that was opened since is known by coming before
+// the open-ok: RabbitMQ refuses no channel.open by channel.close.
+func (c *Conn) repeatsClose(number uint16, ch *Channel) bool {
+	switch {
+	case c.role != roleClient || c.state != StateOpen:
+		return false
+	case ch == nil:
+		return c.channels.used(number)
+	case ch.closed:
+		return true
+	}
+	return ch.again && ch.pending.len() > 0 && ch.pending.at(0).want == wire.ChannelOpenOkID
 }
 
 // onMethod acts on everything but closes. On a channel that we are closing,

@@ -133,6 +133,9 @@
 //	delivery to an unknown consumer                             404 channel
 //	body above MaxMessage                                       311 channel
 //
+// A client passes over a channel.close that repeats one: RabbitMQ does that until
+// it has the answer to the first.
+//
 // During the handshake nobody is told, the transport is dropped, except that a
 // server tells clients that are authenticated.
 package core

@@ -22,6 +22,7 @@ func FuzzClientFeed(f *testing.F) {
 	f.Add(false, uint64(0), frames(t, 0, start(), &wire.ConnectionTune{}, &wire.ConnectionOpenOk{}, &wire.ConnectionClose{}))
 	f.Add(true, uint64(3), frames(t, 1, &wire.BasicDeliver{ConsumerTag: "c"}, "body", &wire.BasicAck{DeliveryTag: 1}, &wire.BasicReturn{}, "back",
 		&wire.QueueDeclareOk{}, &wire.BasicGetOk{}, "got", &wire.ChannelFlow{}, &wire.BasicCancel{ConsumerTag: "c"}, &wire.ChannelClose{}))
+	f.Add(true, uint64(3), frames(t, 1, &wire.ChannelClose{}, &wire.ChannelClose{}))
 	f.Fuzz(func(t *testing.T, open bool, seed uint64, input []byte) {
 		pieces, b := answer(t, open, randomly(seed), input), answer(t, open, whole, input)
 		if !open || errors.Is(b.c.Err(), wire.FrameError) {
