@@ -169,7 +169,7 @@ func testDialOnClosedLoop(t *trial) {
 // wrapping does, which a loop that polls its descriptor would pass by.
 func testNotPollable(t *trial) {
 	other := t.attach(echo())
-	ours, peer := t.network.pair(t.T)
+	ours, peer := t.network.pair(t)
 	p := echo()
 	p.prepare(t, peer)
 	switch err := t.loop.Attach(struct{ net.Conn }{ours}, p); {

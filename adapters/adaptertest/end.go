@@ -30,8 +30,8 @@ func testCloseFlushes(t *trial) {
 }
 
 func testCloseWithUnreadInput(t *trial) {
-	if t.network.name == "pipe" {
-		return // a pipe holds nothing that could stay unread
+	if !t.network.holds {
+		return // nothing stays unread
 	}
 	out := pattern(200_000)
 	closed := false
@@ -122,13 +122,11 @@ func testLastWords(t *trial) {
 }
 
 func testPeerReset(t *trial) {
-	p := t.attach(&probe{})
-	tcp, ok := p.peer.(*net.TCPConn)
-	if !ok {
-		return // only TCP resets
+	if t.network.reset == nil {
+		return
 	}
-	tcp.SetLinger(0)
-	tcp.Close()
+	p := t.attach(&probe{})
+	t.network.reset(p.peer)
 	if err := p.awaitEnd(); err == nil {
 		t.Error("OnClose got no error")
 	}
@@ -144,8 +142,8 @@ func testFailedOutput(t *trial) {
 	}
 	p.open = func() { p.transport.SetReading(false) }
 	t.attach(p)
-	if tcp, ok := p.peer.(*net.TCPConn); ok {
-		tcp.SetLinger(0)
+	if reset := t.network.reset; reset != nil {
+		reset(p.peer)
 	}
 	p.peer.Close()
 	p.transport.Wake()
@@ -225,7 +223,7 @@ func testPanic(t *trial) {
 func testAttachAfterClose(t *trial) {
 	t.loop.Close()
 	t.loop.Close()
-	ours, peer := t.network.pair(t.T)
+	ours, peer := t.network.pair(t)
 	p := &probe{}
 	p.prepare(t, peer)
 	err := t.loop.Attach(ours, p)
@@ -242,7 +240,7 @@ func testAttachAfterClose(t *trial) {
 }
 
 func testAttachDead(t *trial) {
-	ours, peer := t.network.pair(t.T)
+	ours, peer := t.network.pair(t)
 	p := &probe{}
 	p.prepare(t, peer)
 	ours.Close()
@@ -257,7 +255,7 @@ func testAttachDead(t *trial) {
 
 func testAttachInside(t *trial) {
 	inner := &probe{}
-	ours, peer := t.network.pair(t.T)
+	ours, peer := t.network.pair(t)
 	inner.prepare(t, peer)
 	p := t.attach(&probe{})
 	p.run(func() {
@@ -288,7 +286,7 @@ func testLoopClose(t *trial) {
 }
 
 func testThousand(t *trial) {
-	if t.network.name != "tcp" {
+	if !t.network.crowds {
 		return // the number is the point, not the kind
 	}
 	many, limit := 1000, t.kit.descriptors
@@ -325,7 +323,7 @@ func testDescriptorTooHigh(t *trial, limit int) {
 			c.Close()
 		}
 	}()
-	ours, peer := t.network.pair(t.T)
+	ours, peer := t.network.pair(t)
 	for range limit { // so that any further descriptor is above it
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {

@@ -51,7 +51,7 @@ func (before resources) checkFreed(t *testing.T) {
 
 // warmUp has the runtime open what it keeps for all connections.
 func warmUp(t *testing.T) {
-	ours, peer := tcpPair(t)
+	ours, peer := socketPair(t, "tcp", "127.0.0.1:0")
 	ours.Close()
 	peer.Close()
 }

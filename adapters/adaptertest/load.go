@@ -33,7 +33,7 @@ func echo() *probe {
 func testExhausted(t *trial) {
 	before := t.attach(echo())
 	during := echo()
-	ours, peer := t.network.pair(t.T)
+	ours, peer := t.network.pair(t)
 	during.prepare(t, peer)
 
 	release := exhaust(t)

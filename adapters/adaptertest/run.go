@@ -1,7 +1,6 @@
 package adaptertest
 
 import (
-	"net"
 	"testing"
 	"time"
 
@@ -12,19 +11,13 @@ import (
 // variable for the tests of loops that do not.
 var bound = 30 * time.Second
 
-// network is a kind of connection that a loop is tried on.
-type network struct {
-	name string
-	pair func(t *testing.T) (ours, peer net.Conn)
-}
-
 // Option changes what Run does.
 type Option func(*kit)
 
 // WithPipes tries the loop on net.Pipe, too: connections without a file
 // descriptor, for loops that take them.
 func WithPipes() Option {
-	return func(k *kit) { k.networks = append(k.networks, network{"pipe", pipePair}) }
+	return func(k *kit) { k.networks = append(k.networks, pipe) }
 }
 
 // WithDescriptorsBelow declares that the loop cannot serve file descriptors from
@@ -44,7 +37,7 @@ type kit struct {
 // or a file descriptor of it is left; so do not run it beside parallel tests.
 // newLoop returns a loop that runs.
 func Run(t *testing.T, newLoop func(t *testing.T) adapters.Loop, opts ...Option) {
-	k := &kit{newLoop: newLoop, networks: []network{{"tcp", tcpPair}, {"unix", unixPair}}}
+	k := &kit{newLoop: newLoop, networks: []network{tcp, unix}}
 	for _, opt := range opts {
 		opt(k)
 	}
@@ -52,7 +45,7 @@ func Run(t *testing.T, newLoop func(t *testing.T) adapters.Loop, opts ...Option)
 	for _, n := range k.networks {
 		for _, test := range tests {
 			t.Run(n.name+"/"+test.name, func(t *testing.T) {
-				test.run(&trial{T: t, loop: k.start(t), network: n, kit: k})
+				n.try(t, func(t *testing.T) { test.run(&trial{T: t, loop: k.start(t), network: n, kit: k}) })
 			})
 		}
 	}

@@ -3,8 +3,6 @@ package adaptertest
 import (
 	"io"
 	"net"
-	"os"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -46,7 +44,7 @@ type probe struct {
 // attach runs a transport with p as its handler against a peer of its own.
 func (t *trial) attach(p *probe) *probe {
 	t.Helper()
-	ours, peer := t.network.pair(t.T)
+	ours, peer := t.network.pair(t)
 	p.prepare(t, peer)
 	if err := t.loop.Attach(ours, p); err != nil {
 		t.Fatal(err)
@@ -161,37 +159,6 @@ func (p *probe) run(f func()) {
 	p.mu.Unlock()
 	p.transport.Wake()
 	p.t.await("OnWake after Wake", done)
-}
-
-func tcpPair(t *testing.T) (ours, peer net.Conn) {
-	return listenPair(t, "tcp", "127.0.0.1:0")
-}
-
-func unixPair(t *testing.T) (ours, peer net.Conn) {
-	dir, err := os.MkdirTemp("", "") // a short path: UNIX sockets allow a hundred bytes
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	return listenPair(t, "unix", filepath.Join(dir, "s"))
-}
-
-func pipePair(*testing.T) (ours, peer net.Conn) { return net.Pipe() }
-
-func listenPair(t *testing.T, network, address string) (ours, peer net.Conn) {
-	t.Helper()
-	l, err := net.Listen(network, address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	if ours, err = net.Dial(network, l.Addr().String()); err != nil {
-		t.Fatal(err)
-	}
-	if peer, err = l.Accept(); err != nil {
-		t.Fatal(err)
-	}
-	return ours, peer
 }
 
 // pattern is n bytes that show any loss, doubling or disorder.
