@@ -30,6 +30,17 @@ func StartOn(t testing.TB, wrap func(net.Conn) net.Conn, script func(n int, s *S
 	if err != nil {
 		t.Fatal(err)
 	}
+	serve(t, l, wrap, script)
+	return l.Addr().String()
+}
+
+// Serve is Start on a listener of the test's, which it closes.
+func Serve(t testing.TB, l net.Listener, script func(n int, s *Session)) {
+	t.Helper()
+	serve(t, l, func(c net.Conn) net.Conn { return c }, script)
+}
+
+func serve(t testing.TB, l net.Listener, wrap func(net.Conn) net.Conn, script func(n int, s *Session)) {
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		for n := 0; ; n++ {
@@ -48,7 +59,6 @@ func StartOn(t testing.TB, wrap func(net.Conn) net.Conn, script func(n int, s *S
 		l.Close()
 		wg.Wait()
 	})
-	return l.Addr().String()
 }
 
 // Session is one connection. Its methods end quietly when the client has gone.
