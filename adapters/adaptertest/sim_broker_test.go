@@ -1,0 +1,102 @@
+package adaptertest_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/haypile/haypile/adapters/adaptertest"
+	"github.com/haypile/haypile/adapters/blocking"
+	"github.com/haypile/haypile/adapters/driver"
+	"github.com/haypile/haypile/core"
+	"github.com/haypile/haypile/core/wire"
+)
+
+// address is where brokers of tests listen.
+const address = "rabbit:5672"
+
+// serveOn runs a broker on the Sim: what is published comes to every consumer of
+// the connection, and is confirmed.
+func serveOn(t *testing.T, sim *adaptertest.Sim, address string) *driver.Server {
+	t.Helper()
+	server := driver.Serve(sim, listen(t, sim, address), driver.ServeOptions{
+		NewHandler: func(*driver.Conn) core.ServerHandler { return &shop{} },
+	})
+	t.Cleanup(func() {
+		server.Abort()
+		<-server.Done()
+	})
+	return server
+}
+
+type shop struct {
+	core.NopServer
+	consumers []*counter
+}
+
+func (*shop) OnAuth(c *core.Conn, _ string, _ wire.Secret) { c.Accept() }
+
+func (s *shop) OnChannel(*core.Conn, *core.Channel) core.ServerChannelHandler {
+	return &counter{shop: s}
+}
+
+// counter is a channel, and its consumer if it has one.
+type counter struct {
+	core.NopServerChannel
+	shop *shop
+	ch   *core.Channel
+	tag  uint64
+}
+
+func (k *counter) OnMethod(ch *core.Channel, m wire.Method) {
+	switch m := m.(type) {
+	case *wire.QueueDeclare:
+		ch.Send(&wire.QueueDeclareOk{Queue: m.Queue})
+	case *wire.BasicQos:
+		ch.Send(&wire.BasicQosOk{})
+	case *wire.ConfirmSelect:
+		ch.Send(&wire.ConfirmSelectOk{})
+	case *wire.BasicCancel:
+		ch.Send(&wire.BasicCancelOk{ConsumerTag: m.ConsumerTag})
+	case *wire.BasicConsume:
+		ch.Send(&wire.BasicConsumeOk{ConsumerTag: "c"})
+		k.ch = ch
+		k.shop.consumers = append(k.shop.consumers, k)
+	}
+}
+
+func (k *counter) OnPublish(ch *core.Channel, p *core.Published) {
+	for _, to := range k.shop.consumers {
+		to.tag++
+		to.ch.Deliver(&wire.BasicDeliver{ConsumerTag: "c", DeliveryTag: to.tag, RoutingKey: p.RoutingKey},
+			&core.Content{RawProperties: p.Properties, Body: p.Body})
+	}
+	if p.Seq > 0 {
+		ch.Send(&wire.BasicAck{DeliveryTag: p.Seq})
+	}
+}
+
+// params are for the addresses, through the Sim's network.
+func params(t *testing.T, sim *adaptertest.Sim, addresses string) driver.Params {
+	t.Helper()
+	p, err := driver.ParseURI("amqp://" + addresses)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.DialContext = sim.DialContext
+	return p
+}
+
+// dialBlocking is a client on the Sim, with a channel.
+func dialBlocking(ctx context.Context, t *testing.T, sim *adaptertest.Sim, opts ...blocking.Option) (*blocking.Conn, *blocking.Channel) {
+	t.Helper()
+	conn, err := blocking.DialParams(ctx, params(t, sim, address), append(opts, blocking.WithLoop(sim))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close(context.Background()) })
+	ch, err := conn.Channel(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return conn, ch
+}
