@@ -31,6 +31,15 @@ type Loop interface {
 	Done() <-chan struct{}
 }
 
+// Selective is implemented by loops that take only some types of connections, such
+// as those that have a file descriptor. Package driver asks, and gives a loop a
+// socket that stands for the connection where it would not take that itself.
+type Selective interface {
+	Loop
+	// Takes tells whether Attach would take conn. Any goroutine may call it.
+	Takes(conn net.Conn) bool
+}
+
 // Handler is told what happens to one transport. Its calls never overlap and
 // never nest. now is the time of the call, on the monotonic clock. A panic in
 // one ends the transport: it is aborted and OnClose gets a *PanicError.

@@ -8,7 +8,7 @@ import (
 	"github.com/haypile/haypile/internal/stream"
 )
 
-var _ adapters.Loop = (*Loop)(nil)
+var _ adapters.Selective = (*Loop)(nil)
 
 // Attach implements adapters.Loop. It takes connections of the types
 // *net.TCPConn and *net.UnixConn, and returns adapters.ErrNotPollable for all
@@ -33,3 +33,6 @@ func (l *Loop) Attach(conn net.Conn, h adapters.Handler) error {
 	}
 	return nil
 }
+
+// Takes implements adapters.Selective.
+func (l *Loop) Takes(conn net.Conn) bool { return stream.Pollable(conn) }

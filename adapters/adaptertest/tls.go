@@ -2,6 +2,7 @@ package adaptertest
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
 	"net"
 
@@ -24,7 +25,7 @@ func testTLS(t *trial) {
 			Certificates: []tls.Certificate{authority.Pair(t, "server")}, MinVersion: version, MaxVersion: version,
 			ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: authority.Pool(),
 		})
-		t.publishesWhatComesBack(server.Addr(), dial, &tls.Config{
+		t.publishesWhatComesBack("amqps", server.Addr(), dial, &tls.Config{
 			RootCAs: authority.Pool(), Certificates: []tls.Certificate{authority.Pair(t, "client")},
 		})
 		server.Close()
@@ -40,8 +41,38 @@ func (t *trial) serve(ln net.Listener, cfg *tls.Config) *driver.Server {
 	})
 }
 
-func (t *trial) publishesWhatComesBack(addr net.Addr, dial dialContext, cfg *tls.Config) {
-	p, err := driver.ParseURI("amqps://" + addr.String())
+// testBridge has both roles use connections that are no sockets, which the driver
+// bridges for loops that take sockets alone.
+func testBridge(t *trial) {
+	if t.network.listen == nil || t.network.inside != nil {
+		return // there is no type of connection but one
+	}
+	ln, dial := t.network.listen(t)
+	if dial == nil {
+		dial = new(net.Dialer).DialContext
+	}
+	server := t.serve(wrapping{ln}, nil)
+	t.publishesWhatComesBack("amqp", server.Addr(), func(ctx context.Context, network, address string) (net.Conn, error) {
+		c, err := dial(ctx, network, address)
+		return struct{ net.Conn }{c}, err
+	}, nil)
+	server.Close()
+	t.await("the server's end", server.Done())
+}
+
+// wrapping accepts connections that are no sockets.
+type wrapping struct{ net.Listener }
+
+func (l wrapping) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return struct{ net.Conn }{c}, nil
+}
+
+func (t *trial) publishesWhatComesBack(scheme string, addr net.Addr, dial dialContext, cfg *tls.Config) {
+	p, err := driver.ParseURI(scheme + "://" + addr.String())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -164,7 +164,7 @@ func (d *Conn) Err() error {
 // LocalAddr is our address, nil before the connection is open.
 func (d *Conn) LocalAddr() net.Addr {
 	if s := d.session(); s != nil {
-		return s.transport.LocalAddr()
+		return s.ends().LocalAddr()
 	}
 	return nil
 }
@@ -172,7 +172,7 @@ func (d *Conn) LocalAddr() net.Addr {
 // RemoteAddr is the broker's address, nil before the connection is open.
 func (d *Conn) RemoteAddr() net.Addr {
 	if s := d.session(); s != nil {
-		return s.transport.RemoteAddr()
+		return s.ends().RemoteAddr()
 	}
 	return nil
 }

@@ -211,7 +211,7 @@ func (d *dialing) handshake(ctx context.Context, conn net.Conn, tls *secured, ho
 		conn.Close()
 		return err
 	}
-	if err := d.loop.Attach(conn, s); err != nil {
+	if err := s.attach(d.loop, conn); err != nil {
 		return err
 	}
 	select {

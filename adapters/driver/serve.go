@@ -226,7 +226,7 @@ func (s *Server) attach(d *Conn, conn net.Conn, tls *secured) {
 	if err != nil {
 		conn.Close()
 	} else {
-		err = s.loop.Attach(conn, session)
+		err = session.attach(s.loop, conn)
 	}
 	if err != nil {
 		s.refuse(d, err)

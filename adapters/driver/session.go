@@ -16,6 +16,7 @@ type session struct {
 	core      *core.Conn
 	transport adapters.Transport
 	tls       *secured    // nil for a plain connection
+	bridge    *bridge     // nil when the loop has the connection itself
 	dialing   *dialing    // nil when open
 	failed    chan error  // gets the end of an attempt that did not open; holds one
 	open      bool        // what follows belongs to the connection
@@ -82,7 +83,7 @@ func (s *session) OnWake(now time.Time) {
 // OnClose implements adapters.Handler.
 func (s *session) OnClose(err error, now time.Time) {
 	defer s.over()
-	s.core.Lost(err, now)
+	s.core.Lost(s.bridge.why(err), now)
 }
 
 // over reports the end and runs the callbacks that are left: each was promised

@@ -11,6 +11,7 @@ import (
 	"github.com/panjf2000/gnet/v2"
 
 	"github.com/haypile/haypile/adapters"
+	"github.com/haypile/haypile/internal/stream"
 	"github.com/haypile/haypile/ioloop"
 )
 
@@ -31,7 +32,7 @@ type Loop struct {
 	runners map[gnet.EventLoop]*runner
 }
 
-var _ adapters.Loop = (*Loop)(nil)
+var _ adapters.Selective = (*Loop)(nil)
 
 // New starts event loops; they run until Close. The error is gnet's or of the
 // system, which may have no descriptors left.
@@ -158,3 +159,6 @@ func (*events) OnClose(c gnet.Conn, err error) gnet.Action {
 	t.lost(err)
 	return gnet.None
 }
+
+// Takes implements adapters.Selective.
+func (l *Loop) Takes(conn net.Conn) bool { return stream.Pollable(conn) }

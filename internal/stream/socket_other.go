@@ -12,6 +12,9 @@ var errWouldBlock = errors.New("amqp: would block")
 // TakeDescriptor needs a system that has descriptors.
 func TakeDescriptor(net.Conn) (int, error) { return 0, errors.ErrUnsupported }
 
+// Pollable needs a system that has descriptors.
+func Pollable(net.Conn) bool { return false }
+
 // CloseDescriptor needs a system that has descriptors.
 func CloseDescriptor(int) {}
 

@@ -40,6 +40,16 @@ func TakeDescriptor(conn net.Conn) (int, error) {
 	return fd, os.NewSyscallError("fcntl", dupErr)
 }
 
+// Pollable tells whether TakeDescriptor takes the connection. A type that embeds
+// one of these would be bypassed.
+func Pollable(conn net.Conn) bool {
+	switch conn.(type) {
+	case *net.TCPConn, *net.UnixConn:
+		return true
+	}
+	return false
+}
+
 // CloseDescriptor closes one that TakeDescriptor made.
 func CloseDescriptor(fd int) { unix.Close(fd) }
 
