@@ -152,37 +152,3 @@ func testStalledPeer(t *trial) {
 	p.run(p.transport.Abort)
 	p.awaitEnd()
 }
-
-// testSetReading has the peer write more than the kernel holds while reading is
-// off: the peer must get stuck.
-func testSetReading(t *trial) {
-	var got []byte
-	whole := make(chan struct{})
-	out := pattern(32 << 20)
-	p := t.attach(&probe{data: func(b []byte) {
-		if got = append(got, b...); len(got) == len(out) {
-			close(whole)
-		}
-	}})
-	p.run(func() { p.transport.SetReading(false) })
-	go p.peer.Write(out)
-	// What had been read already may still come; then nothing does, however
-	// often the loop turns.
-	came, quiet := 0, 0
-	for quiet < 100 && came < len(out) {
-		p.run(func() {
-			if quiet++; len(got) != came {
-				came, quiet = len(got), 0
-			}
-		})
-		time.Sleep(time.Millisecond)
-	}
-	if came > 1<<20 {
-		t.Errorf("%d bytes came while reading was off", came)
-	}
-	p.run(func() { p.transport.SetReading(true) })
-	t.await("all that the peer wrote", whole)
-	if !bytes.Equal(got, out) {
-		t.Error("bytes were lost, doubled or swapped")
-	}
-}

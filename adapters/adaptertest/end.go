@@ -133,7 +133,7 @@ func testPeerReset(t *trial) {
 }
 
 // testFailedOutput: a transport that does not read learns of a dead peer from
-// its output.
+// its output. One that reads ahead may see the end first, and that may be clean.
 func testFailedOutput(t *trial) {
 	p := &probe{}
 	p.wake = func(now time.Time) {
@@ -142,12 +142,13 @@ func testFailedOutput(t *trial) {
 	}
 	p.open = func() { p.transport.SetReading(false) }
 	t.attach(p)
-	if reset := t.network.reset; reset != nil {
+	reset := t.network.reset
+	if reset != nil {
 		reset(p.peer)
 	}
 	p.peer.Close()
 	p.transport.Wake()
-	if err := p.awaitEnd(); err == nil {
+	if err := p.awaitEnd(); err == nil && (reset != nil || t.kit.readAhead == 0) {
 		t.Error("OnClose got no error")
 	}
 }

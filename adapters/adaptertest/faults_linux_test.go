@@ -14,6 +14,7 @@ func init() {
 	faults["leaves descriptors"] = faulty{
 		subtest: "the_peer's_end",
 		says:    "files are open",
+		waits:   true,
 		attach: func(l adapters.Loop, conn net.Conn, h adapters.Handler) error {
 			f, err := conn.(*net.TCPConn).File()
 			if err != nil {

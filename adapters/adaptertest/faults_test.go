@@ -80,7 +80,7 @@ type early struct{ adapters.Transport }
 
 func (t early) SetWakeup(at time.Time) {
 	if !at.IsZero() {
-		at = at.Add(-15 * time.Millisecond)
+		at = at.Add(-time.Hour)
 	}
 	t.Transport.SetWakeup(at)
 }
@@ -108,6 +108,49 @@ func (h *swallows) OnWake(now time.Time) {
 type reads struct{ adapters.Transport }
 
 func (reads) SetReading(bool) {}
+
+// readsAhead keeps what comes while reading is off, up to a limit.
+type readsAhead struct {
+	adapters.Handler
+	transport adapters.Transport
+	most      int
+	loses     bool
+	off       bool
+	held      []byte
+}
+
+func (h *readsAhead) OnData(p []byte, now time.Time) {
+	switch {
+	case !h.off:
+		h.Handler.OnData(p, now)
+	case len(h.held)+len(p) > h.most:
+		h.transport.Abort()
+	default:
+		h.held = append(h.held, p...)
+	}
+}
+
+func (h *readsAhead) OnWake(now time.Time) {
+	h.Handler.OnWake(now)
+	if p := h.held; !h.off && len(p) > 0 && !h.loses {
+		h.held = nil
+		h.Handler.OnData(p, now)
+	}
+}
+
+// ahead is the transport of readsAhead.
+type ahead struct {
+	adapters.Transport
+	h *readsAhead
+}
+
+func newAhead(t adapters.Transport, h adapters.Handler) adapters.Transport {
+	r := h.(*readsAhead)
+	r.transport = t
+	return ahead{t, r}
+}
+
+func (t ahead) SetReading(on bool) { t.h.off = !on }
 
 type wakesBeside struct {
 	adapters.Transport

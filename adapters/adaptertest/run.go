@@ -8,7 +8,7 @@ import (
 )
 
 // bound is generous: a loop that works needs a small part of it. It is a
-// variable for the tests of loops that do not.
+// variable for tests of loops that do not.
 var bound = 30 * time.Second
 
 // Option changes what Run does.
@@ -25,11 +25,18 @@ func WithPipes() Option {
 // higher one ends with an error, at once and alone.
 func WithDescriptorsBelow(limit int) Option { return func(k *kit) { k.descriptors = limit } }
 
+// WithReadAhead declares that the loop cannot stop reading: SetReading(false)
+// keeps what comes from the handler, but not from coming. The kit then asserts
+// that nothing is lost of a little, and that a transport which gets more than
+// limit bytes ends with an error that says so, instead of keeping them.
+func WithReadAhead(limit int) Option { return func(k *kit) { k.readAhead = limit } }
+
 // kit is a run.
 type kit struct {
 	newLoop     func(t *testing.T) adapters.Loop
 	networks    []network
 	descriptors int // the limit of them, 0 for none
+	readAhead   int // how much may come while reading is off, 0 if it can be off
 }
 
 // Run tries the loops that newLoop makes, one for each subtest, on TCP and UNIX

@@ -1,6 +1,7 @@
 package adaptertest
 
 import (
+	"math"
 	"net"
 	"os"
 	"os/exec"
@@ -12,11 +13,13 @@ import (
 	"github.com/haypile/haypile/adapters/stdnet"
 )
 
-// faulty is a loop that breaks one promise, the subtest that must find it, and
-// what that must say.
+// faulty is a loop that breaks one promise, or does not keep what it declares,
+// the subtest that must find it, and what that must say.
 type faulty struct {
+	declares  []Option
 	subtest   string
 	says      string
+	waits     bool // the kit finds it by waiting for what never comes
 	handler   func(h adapters.Handler) adapters.Handler
 	transport func(t adapters.Transport, h adapters.Handler) adapters.Transport
 	attach    func(l adapters.Loop, conn net.Conn, h adapters.Handler) error
@@ -26,6 +29,7 @@ var faults = map[string]faulty{
 	"loses some wakes": {
 		subtest:   "Wake_is_never_lost",
 		says:      "OnWake after the last Wake",
+		waits:     true,
 		transport: func(t adapters.Transport, _ adapters.Handler) adapters.Transport { return &losesWakes{Transport: t} },
 	},
 	"wakes on the caller's stack": {
@@ -61,9 +65,50 @@ var faults = map[string]faulty{
 	"swallows panics": {
 		subtest: "a_panic",
 		says:    "no OnClose",
+		waits:   true,
 		handler: func(h adapters.Handler) adapters.Handler { return &swallows{h} },
 	},
 	"goes on reading": {
+		subtest:   "SetReading",
+		says:      "came while reading was off",
+		transport: func(t adapters.Transport, _ adapters.Handler) adapters.Transport { return reads{t} },
+	},
+	"reads ahead without saying so": {
+		subtest:   "SetReading",
+		says:      "the transport has ended with <nil>",
+		handler:   func(h adapters.Handler) adapters.Handler { return &readsAhead{Handler: h, most: 1 << 20} },
+		transport: newAhead,
+	},
+	"stops reading and says it cannot": {
+		declares: []Option{WithReadAhead(1 << 20)},
+		subtest:  "SetReading",
+		says:     "the peer is held up",
+		waits:    true,
+	},
+	"keeps all that it reads ahead": {
+		declares:  []Option{WithReadAhead(1 << 20)},
+		subtest:   "SetReading",
+		says:      "bytes were taken while reading was off",
+		handler:   func(h adapters.Handler) adapters.Handler { return &readsAhead{Handler: h, most: math.MaxInt} },
+		transport: newAhead,
+	},
+	"loses what it reads ahead": {
+		declares:  []Option{WithReadAhead(1 << 20)},
+		subtest:   "SetReading",
+		says:      "all that the peer wrote",
+		waits:     true,
+		handler:   func(h adapters.Handler) adapters.Handler { return &readsAhead{Handler: h, most: 1 << 20, loses: true} },
+		transport: newAhead,
+	},
+	"does not say that it read too far": {
+		declares:  []Option{WithReadAhead(1 << 20)},
+		subtest:   "SetReading",
+		says:      "the transport that was to keep too much ended with <nil>",
+		handler:   func(h adapters.Handler) adapters.Handler { return &readsAhead{Handler: h, most: 1 << 20} },
+		transport: newAhead,
+	},
+	"reads ahead to the handler": {
+		declares:  []Option{WithReadAhead(1 << 20)},
 		subtest:   "SetReading",
 		says:      "came while reading was off",
 		transport: func(t adapters.Transport, _ adapters.Handler) adapters.Transport { return reads{t} },
@@ -76,6 +121,7 @@ var faults = map[string]faulty{
 	"tells the end inside Close": {
 		subtest:   "Close,_Abort",
 		says:      "OnClose runs inside or beside another call",
+		waits:     true,
 		transport: func(t adapters.Transport, h adapters.Handler) adapters.Transport { return &nests{Transport: t, h: h} },
 	},
 	"tells old times": {
@@ -86,6 +132,7 @@ var faults = map[string]faulty{
 	"forgets LowWater": {
 		subtest: "Buffered_falls",
 		says:    "OnWake at LowWater",
+		waits:   true,
 		handler: func(h adapters.Handler) adapters.Handler { return &onlyWakes{Handler: h} },
 		transport: func(t adapters.Transport, h adapters.Handler) adapters.Transport {
 			return &asksForWakes{t, h.(*onlyWakes)}
@@ -94,11 +141,13 @@ var faults = map[string]faulty{
 	"ignores the end of the peer's side": {
 		subtest: "the_end_of_the_peer's_side",
 		says:    "no OnClose",
+		waits:   true,
 		handler: func(h adapters.Handler) adapters.Handler { return &neverEnds{h} },
 	},
 	"leaves goroutines": {
 		subtest: "the_peer's_end",
 		says:    "goroutines, ",
+		waits:   true,
 		attach: func(l adapters.Loop, conn net.Conn, h adapters.Handler) error {
 			go func() { select {} }()
 			return l.Attach(conn, h)
@@ -125,8 +174,11 @@ func TestFaultyLoop(t *testing.T) {
 	if name == "" {
 		return
 	}
-	bound = 2 * time.Second
-	Run(t, func(*testing.T) adapters.Loop { return &loop{stdnet.New(), faults[name]} })
+	fault := faults[name]
+	if fault.waits {
+		bound = 2 * time.Second
+	}
+	Run(t, func(*testing.T) adapters.Loop { return &loop{stdnet.New(), fault} }, fault.declares...)
 }
 
 func TestKitFindsFaults(t *testing.T) {

@@ -158,7 +158,18 @@ func (p *probe) run(f func()) {
 	p.wake = func(time.Time) { once.Do(func() { f(); close(done) }) }
 	p.mu.Unlock()
 	p.transport.Wake()
-	p.t.await("OnWake after Wake", done)
+	select {
+	case <-done:
+	case err := <-p.ended:
+		p.ended <- err
+		select {
+		case <-done: // before the end
+		default:
+			p.t.Fatalf("the transport has ended with %v", err)
+		}
+	case <-time.After(bound):
+		p.t.Fatalf("not within %s: OnWake after Wake", bound)
+	}
 }
 
 // pattern is n bytes that show any loss, doubling or disorder.
