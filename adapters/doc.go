@@ -4,7 +4,8 @@
 // Everything hard is done once, outside the loops, by package driver: looking
 // names up, dialling, time limits, retries, listening. So a loop is small, and
 // one for an engine of your own is an afternoon's work; package adaptertest
-// proves that it keeps the contract.
+// proves that it keeps the contract. The guide beside this file, README.md, walks
+// through a complete one and names the traps.
 //
 // # Threading
 //
