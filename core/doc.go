@@ -9,10 +9,8 @@
 //	c, err := core.NewClient(core.ClientConfig{}, handler)
 //	c.Start(time.Now())
 //	for !c.Finished() {
-//		for _, segment := range c.Outbound(nil) {
-//			n := write(segment)       // as many bytes as the transport takes
-//			c.Advance(n)
-//		}
+//		n := write(c.Outbound(nil))      // as many bytes as the transport takes
+//		c.Advance(n)
 //		p, err := read(c.NextDeadline()) // wait for bytes until then
 //		switch now := time.Now(); {
 //		case len(p) > 0:

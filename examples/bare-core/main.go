@@ -47,20 +47,19 @@ func run(addr string) error {
 func pump(c *core.Conn, conn net.Conn) error {
 	buf := make([]byte, 64<<10)
 	for !c.Finished() {
-		for _, segment := range c.Outbound(nil) {
-			n, err := conn.Write(segment)
-			c.Advance(n)
-			if err != nil {
-				c.Lost(err, time.Now())
-			}
+		segments := net.Buffers(c.Outbound(nil))
+		n, err := segments.WriteTo(conn)
+		c.Advance(int(n))
+		if err != nil {
+			c.Lost(err, time.Now())
 		}
 		if c.Finished() {
 			break
 		}
 		conn.SetReadDeadline(c.NextDeadline()) // zero means no deadline to both
-		n, err := conn.Read(buf)
+		got, err := conn.Read(buf)
 		now := time.Now()
-		c.Feed(buf[:n], now)
+		c.Feed(buf[:got], now)
 		switch {
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			c.Tick(now)
