@@ -1,0 +1,82 @@
+// Custom-loop drives core.Conn from a loop that it has anyway: a game's, which
+// turns sixty times a second, never waits for the network, and has no goroutine
+// but main's. Between two pictures it feeds the connection what has come, lets the
+// world move, and sends what there is to send.
+//
+// The game: a lander falls. It publishes its flight data; a pilot, who might be
+// far away, consumes them and publishes when to fire the engine.
+//
+//	go run ./examples/custom-loop -url amqp://guest:guest@localhost/
+package main
+
+import (
+	"errors"
+	"flag"
+	"log"
+	"net"
+	"net/url"
+	"time"
+
+	"github.com/haypile/haypile/core"
+	"github.com/haypile/haypile/core/wire"
+)
+
+const framesPerSecond = 60
+
+func main() {
+	log.SetFlags(0)
+	uri := flag.String("url", "amqp://guest:guest@localhost/", "AMQP URI of a RabbitMQ, without TLS")
+	flag.Parse()
+	if err := run(*uri); err != nil {
+		log.Fatalf("%v\nThis example needs a RabbitMQ: start one, or name yours by -url", err)
+	}
+}
+
+func run(uri string) error {
+	g := &game{height: 6}
+	l, err := connect(uri, g)
+	if err != nil {
+		return err
+	}
+	defer l.socket.Close()
+	if err := l.amqp.Start(time.Now()); err != nil {
+		return err
+	}
+	frames := time.NewTicker(time.Second / framesPerSecond)
+	defer frames.Stop()
+	for !l.amqp.Finished() { // the game is over when the connection is closed in good order
+		<-frames.C
+		l.receive()
+		g.frame()
+		l.send()
+	}
+	return errors.Join(g.err, l.amqp.Err())
+}
+
+// connect dials, which may wait: the game has not begun.
+func connect(uri string, h core.ClientHandler) (*link, error) {
+	u, err := url.Parse(uri)
+	if err != nil {
+		return nil, err
+	}
+	port := u.Port()
+	if port == "" {
+		port = "5672"
+	}
+	cfg := core.ClientConfig{Host: net.JoinHostPort(u.Hostname(), port)}
+	if len(u.Path) > 1 {
+		cfg.VirtualHost = u.Path[1:]
+	}
+	if password, ok := u.User.Password(); ok {
+		cfg.Mechanisms = []core.Mechanism{core.Plain(u.User.Username(), wire.NewSecret(password))}
+	}
+	c, err := core.NewClient(cfg, h)
+	if err != nil {
+		return nil, err
+	}
+	socket, err := net.DialTimeout("tcp", cfg.Host, 10*time.Second)
+	if err != nil {
+		return nil, err
+	}
+	return &link{amqp: c, socket: socket, input: make([]byte, 64<<10)}, nil
+}
