@@ -14,6 +14,8 @@
 //	})
 //
 // Handlers and callbacks run on the loop, one at a time for each connection.
+// What they call is sent when they return; so a timer of the loop's own, say, is
+// no place to call a core.Conn: use CallLater or AddCallbackThreadsafe.
 // They must not wait: a callback that blocks holds up its connection, and on
 // most loops others, too. Long work belongs in a goroutine of its own, which
 // comes back by AddCallbackThreadsafe to ack.

@@ -9,6 +9,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"log"
@@ -47,15 +48,15 @@ func run(url string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	c := &consumer{loop: loop}
-	conn := driver.Open(ctx, loop, params, c)
+	c.conn = driver.Open(ctx, loop, params, c)
 	go func() { // Open may fail before there is a connection to tell of it
-		<-conn.Done()
+		<-c.conn.Done()
 		loop.Stop()
 	}()
 	if err := loop.Start(); err != nil {
 		return err
 	}
-	return conn.Err()
+	return errors.Join(c.err, c.conn.Err())
 }
 
 // consumer is the handler of the connection and of its channel. All of it runs
@@ -63,15 +64,15 @@ func run(url string) error {
 type consumer struct {
 	core.NopClient
 	loop *ioloop.Loop
-	conn *core.Conn
+	conn *driver.Conn
 	ch   *core.Channel
 	got  int
+	err  error
 }
 
 // OnOpen: the connection is open.
 func (c *consumer) OnOpen(conn *core.Conn) {
 	fmt.Println("connected to", conn.PeerProperties()["product"], conn.PeerProperties()["version"])
-	c.conn = conn
 	var err error
 	if c.ch, err = conn.OpenChannel(channel{c: c}); err != nil {
 		c.fail(err)
@@ -86,7 +87,7 @@ func (c *consumer) OnOpen(conn *core.Conn) {
 // declared: the broker made up a name for the queue.
 func (c *consumer) declared(q *wire.QueueDeclareOk, err error) {
 	if err != nil {
-		return // the channel's end tells it, too
+		return // the channel ends with it, which is told by OnClose
 	}
 	fmt.Println("queue", q.Queue)
 	c.check(c.ch.QueueBind(&wire.QueueBind{Queue: q.Queue, Exchange: exchange, RoutingKey: "job.#"}, nil))
@@ -97,15 +98,17 @@ func (c *consumer) declared(q *wire.QueueDeclareOk, err error) {
 	c.check(c.ch.Consume(&wire.BasicConsume{Queue: q.Queue}, c.deliver, nil))
 }
 
-// deliver takes a moment for each message without holding up the loop.
+// deliver takes a moment for each message without holding up the loop. The timer
+// is the connection's rather than the loop's, so that what its callback calls is
+// sent when it returns.
 func (c *consumer) deliver(d *core.Delivery) {
 	tag := d.DeliveryTag
 	fmt.Printf("got %q\n", d.Body)
-	c.loop.CallLater(100*time.Millisecond, func() {
+	c.conn.CallLater(100*time.Millisecond, func(conn *core.Conn) {
 		c.check(c.ch.Ack(tag, false))
 		if c.got++; c.got == messages {
 			fmt.Println("that was all")
-			c.check(c.conn.Close(wire.ReplySuccess, "done"))
+			c.check(conn.Close(wire.ReplySuccess, "done"))
 		}
 	})
 }
@@ -117,7 +120,7 @@ func (c *consumer) check(err error) {
 }
 
 func (c *consumer) fail(err error) {
-	fmt.Println("failed:", err)
+	c.err = errors.Join(c.err, err)
 	c.loop.Stop()
 }
 
