@@ -1,8 +1,8 @@
 //go:build linux || darwin || freebsd || netbsd || openbsd || dragonfly
 
 // Ioloop-echo serves an echo protocol on raw file descriptors with package
-// ioloop, without any AMQP: one loop accepts, reads and writes; a client talks to
-// it, and a timer ends it all.
+// ioloop, without any AMQP: one loop accepts, reads and writes, until a client
+// that talks to it has left, or a timer ends it all.
 //
 //	go run ./examples/ioloop-echo
 package main
@@ -42,18 +42,16 @@ func run() error {
 	if err := loop.AddHandler(fd, ioloop.Read, s.accept); err != nil {
 		return err
 	}
+	defer s.close()
 	go func() {
-		err := talk(port)
-		loop.AddCallbackThreadsafe(func() {
-			fmt.Println("the client is done, error:", err)
-			loop.Stop()
-		})
+		if err := talk(port); err != nil {
+			// An error says that the loop is closed, and nobody waits any more.
+			_ = loop.AddCallbackThreadsafe(func() { s.stop(err) })
+		}
 	}()
-	loop.CallLater(10*time.Second, func() {
-		fmt.Println("that takes too long")
-		loop.Stop()
-	})
-	return loop.Start()
+	loop.CallLater(10*time.Second, func() { s.stop(errors.New("that takes too long")) })
+	err = loop.Start()
+	return errors.Join(err, s.err)
 }
 
 // listen is a socket on a free port of the loopback interface.
@@ -83,7 +81,20 @@ func listen() (fd, port int, err error) {
 // server accepts. All its methods run on the loop.
 type server struct {
 	loop    *ioloop.Loop
-	clients map[int]*client
+	clients map[int]*client // by descriptor
+	err     error
+}
+
+func (s *server) stop(err error) {
+	s.err = errors.Join(s.err, err)
+	s.loop.Stop()
+}
+
+// close closes what clients are left, after the loop.
+func (s *server) close() {
+	for fd := range s.clients {
+		unix.Close(fd)
+	}
 }
 
 func (s *server) accept(listener int, _ ioloop.Events) {
@@ -92,10 +103,10 @@ func (s *server) accept(listener int, _ ioloop.Events) {
 		return // the loop asks again
 	}
 	unix.CloseOnExec(fd)
-	unix.SetNonblock(fd, true)
 	c := &client{server: s}
-	if err := s.loop.AddHandler(fd, ioloop.Read, c.ready); err != nil {
+	if err := errors.Join(unix.SetNonblock(fd, true), s.loop.AddHandler(fd, ioloop.Read, c.ready)); err != nil {
 		unix.Close(fd)
+		s.stop(err)
 		return
 	}
 	s.clients[fd] = c
@@ -136,10 +147,12 @@ func (c *client) ready(fd int, events ioloop.Events) {
 }
 
 func (c *client) leave(fd int) {
-	c.server.loop.RemoveHandler(fd)
-	delete(c.server.clients, fd)
+	s := c.server
+	err := s.loop.RemoveHandler(fd)
+	delete(s.clients, fd)
 	unix.Close(fd)
 	fmt.Println("the client left")
+	s.stop(err) // it was the only one
 }
 
 // talk is a client, in a goroutine of its own.

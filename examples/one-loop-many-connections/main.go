@@ -108,22 +108,31 @@ func newRing(n int) *ring {
 	return r
 }
 
-// open opens all connections, some at a time: a broker's backlog is short.
+// open opens all connections, some at a time: a broker's backlog is short. The
+// first failure ends it.
 func (r *ring) open(ctx context.Context, loop *gnet.Loop, params driver.Params) error {
-	errs := make([]error, len(r.members))
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	slots := make(chan struct{}, 50)
 	var wg sync.WaitGroup
-	for i, m := range r.members {
+	for _, m := range r.members {
 		slots <- struct{}{}
+		if ctx.Err() != nil {
+			break
+		}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			if m.conn, errs[i] = driver.Dial(ctx, loop, params, m); errs[i] == nil {
-				errs[i] = <-m.ready
+			var err error
+			if m.conn, err = driver.Dial(ctx, loop, params, m); err == nil {
+				err = <-m.ready
+			}
+			if err != nil {
+				cancel(err)
 			}
 		})
 	}
 	wg.Wait()
-	return errors.Join(errs...)
+	return context.Cause(ctx)
 }
 
 // queue is the name of a member's.
