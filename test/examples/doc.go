@@ -1,0 +1,2 @@
+// Package examples runs every program in the examples folder against a RabbitMQ.
+package examples
