@@ -109,6 +109,30 @@ type reads struct{ adapters.Transport }
 
 func (reads) SetReading(bool) {}
 
+// hearsOn has input come after Close.
+type hearsOn struct {
+	adapters.Handler
+	closed bool
+}
+
+func (h *hearsOn) OnWake(now time.Time) {
+	h.Handler.OnWake(now)
+	if h.closed {
+		h.Handler.OnData([]byte("x"), now)
+	}
+}
+
+// closes is the transport of hearsOn.
+type closes struct {
+	adapters.Transport
+	h *hearsOn
+}
+
+func (t closes) Close() {
+	t.h.closed = true
+	t.Transport.Close()
+}
+
 // readsAhead keeps what comes while reading is off, up to a limit.
 type readsAhead struct {
 	adapters.Handler

@@ -3,6 +3,7 @@ package adaptertest
 import (
 	"bytes"
 	"errors"
+	"runtime"
 	"time"
 
 	"github.com/haypile/haypile/adapters"
@@ -39,17 +40,23 @@ func testReadAhead(t *trial) {
 	few.run(func() { few.transport.SetReading(true) })
 	few.awaitAll()
 
-	many := t.receive(pattern(t.kit.readAhead + 32<<20)) // more than the kernel holds besides
+	many := t.receive(nil)
 	many.run(func() { many.transport.SetReading(false) })
+	most := t.kit.readAhead + 128<<20 // an engine may be quicker than its loop
 	taken := make(chan error, 1)
 	go func() {
-		_, err := many.peer.Write(many.want)
+		megabyte := make([]byte, 1<<20)
+		n, err := 0, error(nil)
+		for n < most && err == nil {
+			_, err = many.peer.Write(megabyte)
+			n += len(megabyte)
+		}
 		taken <- err
 	}()
 	select {
 	case err := <-taken:
 		if err == nil {
-			t.Fatalf("%d bytes were taken while reading was off", len(many.want))
+			t.Fatalf("%d bytes were taken while reading was off", most)
 		}
 	case <-time.After(bound):
 		t.Fatal("the peer is held up: reading can be stopped, though WithReadAhead says that it cannot")
@@ -60,6 +67,37 @@ func testReadAhead(t *trial) {
 	}
 	if len(many.got) > 0 {
 		t.Errorf("%d bytes came while reading was off", len(many.got))
+	}
+}
+
+// testCloseAmidInput closes in OnWake while input waits for its turn.
+func testCloseAmidInput(t *trial) {
+	for range 100 {
+		p := &probe{}
+		closed := false
+		p.data = func([]byte) {
+			if closed {
+				p.report("OnData after Close")
+			}
+			for range 10 {
+				runtime.Gosched() // let more come
+			}
+		}
+		t.attach(p)
+		go func() {
+			for _, err := p.peer.Write([]byte("x")); err == nil; {
+				_, err = p.peer.Write([]byte("x"))
+			}
+		}()
+		p.run(func() {
+			for range 10 {
+				runtime.Gosched()
+			}
+			p.transport.Close()
+			closed = true
+		})
+		p.peer.Close()
+		p.awaitEnd()
 	}
 }
 

@@ -91,6 +91,7 @@ var tests = []struct {
 	{"SetWakeup is never early and can be moved and disarmed", testSetWakeup},
 	{"Close sends everything first", testCloseFlushes},
 	{"Close sends everything although input is unread", testCloseWithUnreadInput},
+	{"Close ends input that waits for its turn", testCloseAmidInput},
 	{"Abort drops at once", testAbort},
 	{"Abort frees a transport whose peer does not read", testAbortStalled},
 	{"the peer's end is a clean end", testPeerClose},

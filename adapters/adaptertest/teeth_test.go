@@ -73,6 +73,12 @@ var faults = map[string]faulty{
 		says:      "came while reading was off",
 		transport: func(t adapters.Transport, _ adapters.Handler) adapters.Transport { return reads{t} },
 	},
+	"hands on input after Close": {
+		subtest:   "Close_ends_input",
+		says:      "OnData after Close",
+		handler:   func(h adapters.Handler) adapters.Handler { return &hearsOn{Handler: h} },
+		transport: func(t adapters.Transport, h adapters.Handler) adapters.Transport { return closes{t, h.(*hearsOn)} },
+	},
 	"reads ahead without saying so": {
 		subtest:   "SetReading",
 		says:      "the transport has ended with <nil>",

@@ -49,7 +49,9 @@ func (t *transport) takeTurn(which handlerCall, p []byte) {
 	case callOpen:
 		t.h.OnOpen(t, now)
 	case callData:
-		t.h.OnData(p, now)
+		if t.wanted() { // Close may have had its turn meanwhile
+			t.h.OnData(p, now)
+		}
 	case callWake:
 		t.waking.Store(false) // a Wake from here on gets a call of its own
 		t.h.OnWake(now)

@@ -76,27 +76,23 @@ func (t *transport) run() {
 func (t *transport) awaitReading() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.awaitEars()
-	return t.phase < phaseAborted
-}
-
-// awaitWanted waits likewise, and tells whether input is for the handler.
-func (t *transport) awaitWanted() bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.awaitEars()
-	return t.phase < phaseAborted && !t.discard && !t.deaf
-}
-
-func (t *transport) awaitEars() {
 	for t.deaf && t.phase == phaseOpen {
 		t.changed.Wait()
 	}
+	return t.phase < phaseAborted
+}
+
+// wanted tells whether input is for the handler. What was read before reading was
+// turned off still is.
+func (t *transport) wanted() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.phase < phaseAborted && !t.discard && (!t.deaf || t.phase == phaseOpen)
 }
 
 // deliver hands input to the handler, once reading is on. The reader calls it.
 func (t *transport) deliver(p []byte) {
-	if t.awaitWanted() {
+	if t.awaitReading() {
 		t.call(callData, p)
 	}
 	if scribble {
