@@ -128,8 +128,8 @@ func (c *Conn) onUpdateSecret(args []byte) error {
 	if err := c.in.plain().Method(args, &m); err != nil {
 		return err
 	}
-	if c.secrets == maxUnanswered {
-		return offend(wire.ResourceError, "more than %d requests that are not answered", maxUnanswered)
+	if err := c.owe(); err != nil {
+		return err
 	}
 	c.secrets++
 	c.asked = undecidedSecret
@@ -177,9 +177,10 @@ func (c *Conn) sendTune() error {
 }
 
 func (c *Conn) acceptSecret() error {
-	if err := c.send(0, &wire.ConnectionUpdateSecretOk{}); err != nil {
+	if err := c.reply(0, &wire.ConnectionUpdateSecretOk{}); err != nil {
 		return err
 	}
+	c.unanswered--
 	if c.secrets--; c.secrets == 0 {
 		c.asked = undecidedNothing
 	}

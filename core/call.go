@@ -230,17 +230,19 @@ const noReply wire.MethodID = 0
 // answer sends what the peer's frames oblige us to. A peer that makes us answer
 // and does not read is given up before the answers fill memory.
 func (c *Conn) answer(channel uint16, m wire.Method) error {
+	return c.answerWithin(channel, m, c.limits.frameMax)
+}
+
+func (c *Conn) answerWithin(channel uint16, m wire.Method, frameMax uint32) error {
 	before := c.out.len()
-	if err := c.send(channel, m); err != nil {
+	if err := c.sendWithin(channel, m, frameMax); err != nil {
 		return err
 	}
-	if c.answers.add(before, c.out.len()-before) > maxAnswers {
-		return offend(wire.ResourceError, "more than %d bytes of answers that the peer does not read", maxAnswers)
+	if most := c.cfg.maxAnswers(); c.answers.add(before, c.out.len()-before) > most {
+		return offend(wire.ResourceError, "more than %d bytes of answers that the peer does not read", most)
 	}
 	return nil
 }
-
-const maxAnswers = 1 << 20
 
 // answers counts the bytes of answers since some moment. The moment moves on
 // when all that was waiting then has been sent, so that what is counted has been

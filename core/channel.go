@@ -246,6 +246,10 @@ func (ch *Channel) tell() {
 	ch.conn.dropHeld(ch)
 	ch.conn.replied(ch)
 	ch.consumers = consumers{}
+	if s := ch.serving; s != nil {
+		ch.conn.unanswered -= s.owed.len()
+		s.owed = fifo[wire.MethodID]{}
+	}
 	reason := ch.cause
 	if reason == nil {
 		reason = ErrClosed

@@ -46,7 +46,7 @@ func (c *Conn) onConnectionClose(args []byte, was State) error {
 	if err := c.in.plain().Method(args, &m); err != nil {
 		return err
 	}
-	if err := c.send(0, &wire.ConnectionCloseOk{}); err != nil {
+	if err := c.answer(0, &wire.ConnectionCloseOk{}); err != nil {
 		return err
 	}
 	if c.cause == nil {
@@ -72,11 +72,13 @@ func (c *Conn) timedOut() error {
 }
 
 // sweep finishes what calls inside callbacks, or between driver-side calls,
-// decided.
+// decided, and tells of room that came without anything being sent: the end of
+// an alarm, calls held back by Config.Serial that were given up.
 func (c *Conn) sweep() {
 	if c.state == StateAborted {
 		c.finish()
 	}
+	c.unchoke()
 }
 
 // finish ends everything, children before parents. A callback that panics does
@@ -109,6 +111,7 @@ func (c *Conn) tellClose() {
 func (c *Conn) closeChannels() {
 	c.closing = fifo[*Channel]{}
 	c.endChannels(c.channels.clear())
+	c.serial = nil // what it held back has been given up
 }
 
 func (c *Conn) endChannels(all []*Channel) {

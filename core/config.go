@@ -198,6 +198,15 @@ type settings struct {
 	trace            func(*TraceFrame)
 }
 
+// maxAnswers bounds the answers that the peer leaves unread, in bytes.
+func (s *settings) maxAnswers() int {
+	const least = 1 << 20
+	if s.maxBuffered == Unbounded {
+		return DefaultMaxBuffered
+	}
+	return max(s.maxBuffered, least)
+}
+
 func (cfg *ClientConfig) settings() settings {
 	return settings{
 		host:             cfg.Host,

@@ -42,9 +42,10 @@ type Conn struct {
 	channels channelTable
 	closing  fifo[*Channel] // channels that wait for channel.close-ok, oldest first
 
-	updates []func(error) // UpdateSecret that is not answered yet, oldest first
-	secrets uint32        // update-secret that is not answered yet
-	answers answers
+	updates    []func(error) // UpdateSecret that is not answered yet, oldest first
+	secrets    uint32        // update-secret that is not answered yet
+	unanswered int           // requests on all channels, and these
+	answers    answers
 
 	blocked bool
 	serial  *serial // nil unless Config.Serial

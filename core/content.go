@@ -14,6 +14,7 @@ type content struct {
 	header    bool          // the header has come
 	size      uint64        // as the header announced
 	got       uint64
+	kept      int    // bytes of properties and body that wait for the rest
 	volatile  bool   // props alias memory that is about to be reused
 	props     []byte // the copy that replaces it then
 	body      []byte // pieces of a body that did not come in one
@@ -26,6 +27,33 @@ type content struct {
 }
 
 const contentKeep = 64 << 10 // a body buffer larger than this is not kept between messages
+
+// keep counts bytes of a message that is not whole. The first 64 KiB of each
+// channel's are free, and one message alone may be as large as it is; beyond
+// that, those of all channels share MaxMessage.
+func (ch *Channel) keep(m *content, n int) (ok bool) {
+	in := &ch.conn.in
+	in.large -= m.large()
+	m.kept += n
+	in.large += m.large()
+	return in.large <= ch.conn.cfg.maxMessage || in.large == m.large()
+}
+
+func (m *content) large() int64 { return int64(max(m.kept-contentKeep, 0)) }
+
+// forget is told that nothing of the message is kept any more.
+func (in *input) forget(m *content) {
+	in.large -= m.large()
+	m.kept = 0
+}
+
+func (ch *Channel) tooLarge(format string, args ...any) error {
+	return ch.fail(&offence{code: wire.ContentTooLarge, err: ErrMessageTooLarge, text: fmt.Sprintf(format, args...)})
+}
+
+func (ch *Channel) tooMuch() error {
+	return ch.tooLarge("unfinished messages of all channels exceed MaxMessage, which is %d", ch.conn.cfg.maxMessage)
+}
 
 // expect begins a message on the channel.
 func (ch *Channel) expect(id wire.MethodID) *content {
@@ -101,16 +129,16 @@ func (ch *Channel) onHeader(m *content, payload []byte) error {
 		return nil
 	}
 	if size > uint64(ch.conn.cfg.maxMessage) {
-		return ch.fail(&offence{
-			code: wire.ContentTooLarge, err: ErrMessageTooLarge,
-			text: fmt.Sprintf("message of %d bytes, MaxMessage is %d", size, ch.conn.cfg.maxMessage),
-		})
+		return ch.tooLarge("message of %d bytes, MaxMessage is %d", size, ch.conn.cfg.maxMessage)
 	}
 	m.header, m.size, m.got = true, size, 0
 	*m.properties() = props
 	if size == 0 {
 		ch.received(m, nil)
 		return nil
+	}
+	if !ch.keep(m, len(props)) {
+		return ch.tooMuch()
 	}
 	ch.conn.in.own()
 	m.volatile = true
@@ -134,6 +162,9 @@ func (ch *Channel) onBody(m *content, p []byte, last bool) error {
 		ch.received(m, p)
 		return nil
 	}
+	if !ch.keep(m, len(p)) {
+		return ch.tooMuch()
+	}
 	if m.body == nil {
 		m.body, ch.conn.in.spare = ch.conn.in.spare, nil
 	}
@@ -149,6 +180,7 @@ func (ch *Channel) onBody(m *content, p []byte, last bool) error {
 func (ch *Channel) received(m *content, body []byte) {
 	method, joined := m.method, m.body
 	m.method, m.body, m.volatile = 0, nil, false
+	ch.conn.in.forget(m)
 	switch method {
 	case wire.BasicReturnID:
 		m.returned.Body = body
@@ -184,6 +216,7 @@ func (ch *Channel) abandon() {
 			ch.conn.in.aliased = nil
 		}
 		ch.conn.in.reuse(m.body)
+		ch.conn.in.forget(m)
 		m.method, m.body = 0, nil
 		if m.stream == nil {
 			ch.incoming = nil

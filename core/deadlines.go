@@ -133,21 +133,29 @@ func (c *Conn) NextDeadline() time.Time {
 		return next
 	}
 	if c.state == StateAborted {
-		return c.now
+		return c.atOnce()
 	}
 	for _, d := range c.dl.fixed {
 		if d.late {
-			return c.now
+			return c.atOnce()
 		}
 		next = earlier(next, d.at)
 	}
 	if ch := c.closingHead(); ch != nil {
 		if ch.closeBy.late {
-			return c.now
+			return c.atOnce()
 		}
 		next = earlier(next, ch.closeBy.at)
 	}
 	return earlier(earlier(next, c.sendAt()), c.silentAt())
+}
+
+// atOnce is a moment that has passed, also before any was given.
+func (c *Conn) atOnce() time.Time {
+	if c.now.IsZero() {
+		return time.Unix(0, 0)
+	}
+	return c.now
 }
 
 // earlier is the earlier of two deadlines of which zero means never.

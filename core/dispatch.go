@@ -124,5 +124,4 @@ func (c *Conn) onUnblocked() {
 	c.blocked = false
 	c.disarm(dlBlocked)
 	c.client.OnBlocked(c, false, "")
-	c.unchoke()
 }

@@ -121,7 +121,7 @@
 //	mechanism that is not on offer                              403 connection
 //	limits above those offered, or below the protocol's least   530 connection
 //	more than 65,536 unanswered requests                        506 connection
-//	answers that are not read, more than 1 MiB                  506 connection
+//	answers that are not read, more than MaxBuffered and 1 MiB  506 connection
 //	channel.open on an open channel                             504 connection
 //	publish with the bit "immediate"                            540 connection
 //	content on channel 0, frame on a channel not open           504 connection
@@ -129,7 +129,7 @@
 //	reply that does not match, content out of order             505 connection
 //	unknown method                                              540 connection
 //	delivery to an unknown consumer                             404 channel
-//	body above MaxMessage                                       311 channel
+//	body above MaxMessage, unfinished messages far above        311 channel
 //
 // A client passes over a channel.close that repeats one: RabbitMQ does that until
 // it has the answer to the first.

@@ -96,7 +96,7 @@ func (c *Conn) onSecure(args []byte) error {
 	if err != nil {
 		return c.unauthenticated(err)
 	}
-	return c.sendWithin(0, &wire.ConnectionSecureOk{Response: response}, c.shake.client.InitialFrameMax)
+	return c.answerWithin(0, &wire.ConnectionSecureOk{Response: response}, c.shake.client.InitialFrameMax)
 }
 
 // onTune settles the limits and asks for the virtual host in the same breath.

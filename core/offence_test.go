@@ -151,7 +151,7 @@ var otherOffences = []offence{
 	{name: "TestMessageAboveMaxMessageClosesItsChannel", row: "body above MaxMessage", code: wire.ContentTooLarge},
 	{name: "TestServerRefusesHandshakes", row: "mechanism that is not on offer", code: wire.AccessRefused},
 	{name: "TestServerRefusesHandshakes", row: "limits above those offered", code: wire.NotAllowed},
-	{name: "TestAPeerThatDoesNotReadIsGivenUp", row: "answers that are not read", code: wire.ResourceError},
+	{name: "TestAPeerThatDoesNotReadCannotFillMemory", row: "answers that are not read", code: wire.ResourceError},
 	{name: "client_deliveries.txt", row: "delivery to an unknown consumer", code: wire.NotFound},
 }
 

@@ -16,6 +16,7 @@ type input struct {
 	dec     wire.Decoder
 	intern  wire.Interner
 	spare   []byte   // a body buffer that no channel uses
+	large   int64    // bytes of unfinished messages beyond what each channel has free
 	aliased *content // its properties alias Feed's argument
 }
 
@@ -290,8 +291,8 @@ func (c *Conn) connectionMethod(id wire.MethodID, args []byte) error {
 	case wire.ConnectionCloseOkID:
 		c.finish()
 	}
-	if err != nil && awaited < StateOpen {
-		c.state = awaited // so that the error names what was being waited for
+	if err != nil {
+		c.state = awaited // nothing was done, and it is known what was being waited for
 	}
 	return err
 }

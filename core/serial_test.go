@@ -71,3 +71,33 @@ func TestSerialModeKeepsTheOrder(t *testing.T) {
 		t.Errorf("%d answers", answers)
 	}
 }
+
+// What a dead channel held back makes room when it is passed, though nothing is
+// sent then.
+func TestWritableIsToldWhenHeldBackOutputIsGivenUp(t *testing.T) {
+	b := opened(t, core.ClientConfig{Serial: true, MaxBuffered: 1000})
+	first, second := b.channel(), b.channel()
+	ok(t, first.Qos(&wire.BasicQos{}, nil))
+	_, err := second.Publish(&core.Publishing{Body: make([]byte, 1000)})
+	ok(t, err)
+	if _, err := first.Publish(&core.Publishing{}); !errors.Is(err, core.ErrBackpressure) {
+		t.Fatal(err)
+	}
+	b.method(2, &wire.ChannelClose{ReplyCode: wire.NotFound})
+	b.log = nil
+	b.flush()
+	b.method(1, &wire.BasicQosOk{})
+	b.told("writable")
+}
+
+func TestNothingIsBufferedWhenTheConnectionIsOver(t *testing.T) {
+	b := opened(t, core.ClientConfig{Serial: true})
+	ch := b.channel()
+	ok(t, ch.Qos(&wire.BasicQos{}, nil))
+	_, err := ch.Publish(&core.Publishing{Body: make([]byte, 1000)})
+	ok(t, err)
+	b.c.Lost(nil, b.now)
+	if n := b.c.Buffered(); n != 0 {
+		t.Errorf("%d bytes are buffered", n)
+	}
+}

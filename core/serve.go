@@ -1,6 +1,7 @@
 package core
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/haypile/haypile/core/wire"
@@ -17,6 +18,29 @@ type serving struct {
 // maxUnanswered bounds what a client can make us remember by sending requests
 // that the embedder does not answer.
 const maxUnanswered = 1 << 16
+
+// owe counts a request that the embedder has to answer.
+func (c *Conn) owe() error {
+	if c.unanswered == maxUnanswered {
+		return offend(wire.ResourceError, "more than %d requests that are not answered", maxUnanswered)
+	}
+	c.unanswered++
+	return nil
+}
+
+// reply sends what the embedder answers. It ends the connection when the client
+// makes it answer more and more and does not read.
+func (c *Conn) reply(channel uint16, m wire.Method) error {
+	err := c.answer(channel, m)
+	if err == nil {
+		return nil
+	}
+	if o := (*offence)(nil); errors.As(err, &o) {
+		c.failWith(&Error{Code: o.code, Text: o.text, Host: c.cfg.host})
+		return c.usable()
+	}
+	return err
+}
 
 // onChannelOpen: the client opens a channel.
 func (c *Conn) onChannelOpen(number uint16, args []byte) error {
@@ -90,8 +114,8 @@ func (ch *Channel) owe(m wire.Method) error {
 	if reply == 0 || noWait(m) {
 		return nil
 	}
-	if s.owed.len() == maxUnanswered {
-		return offend(wire.ResourceError, "more than %d requests on channel %d that are not answered", maxUnanswered, ch.number)
+	if err := ch.conn.owe(); err != nil {
+		return err
 	}
 	s.owed.push(reply)
 	return nil
@@ -136,6 +160,9 @@ func (ch *Channel) serves() error {
 // the order in which they came (consume-ok and cancel-ok may come later), a
 // confirm, or a request such as basic.cancel or channel.flow.
 //
+// A client that leaves more than MaxBuffered (at least 1 MiB) of replies and
+// confirms unread ends its connection with 506, and Send then returns ErrClosed.
+//
 // A non-nil error means that nothing was sent: ErrRole for a client, ErrClosed,
 // *wire.EncodeError, ErrFrameTooLarge, or a *ConfigError for a method that a
 // server cannot send here: a reply that is not owed, a confirm of what was not
@@ -172,7 +199,7 @@ func (ch *Channel) confirm(m wire.Method, tag uint64, multiple bool) error {
 	if s := ch.serving; !s.confirming || tag > s.published || tag == 0 && !multiple {
 		return &ConfigError{"delivery tag", tag, fmt.Sprintf("that of a publish since confirm.select, of which there are %d", s.published)}
 	}
-	return ch.conn.send(ch.number, m)
+	return ch.conn.reply(ch.number, m)
 }
 
 func (ch *Channel) sendReply(m wire.Method) error {
@@ -180,11 +207,16 @@ func (ch *Channel) sendReply(m wire.Method) error {
 	if err != nil {
 		return err
 	}
-	if err := ch.conn.send(ch.number, m); err != nil {
+	if err := ch.conn.reply(ch.number, m); err != nil {
 		return err
 	}
-	ch.serving.owed.remove(i)
+	ch.answered(i)
 	return nil
+}
+
+func (ch *Channel) answered(i int) {
+	ch.serving.owed.remove(i)
+	ch.conn.unanswered--
 }
 
 // owes finds the request that a reply answers, which must be the oldest but for
@@ -254,7 +286,7 @@ func (ch *Channel) GetOk(m *wire.BasicGetOk, content *Content) error {
 	if err := ch.sendContent(m, content); err != nil {
 		return err
 	}
-	ch.serving.owed.remove(i)
+	ch.answered(i)
 	return nil
 }
 

@@ -306,26 +306,6 @@ func TestClientsCredentialsAreRead(t *testing.T) {
 	}
 }
 
-func TestAPeerThatDoesNotReadIsGivenUp(t *testing.T) {
-	client := opened(t, core.ClientConfig{})
-	client.channel()
-	server := serving(t, core.ServerConfig{})
-	for name, test := range map[string]struct {
-		b    *bench
-		feed []byte
-	}{
-		"client": {client, frames(t, 1, &wire.ChannelFlow{Active: true})},
-		"server": {server, frames(t, 2, &wire.ChannelOpen{}, &wire.ChannelClose{})},
-	} {
-		for range 200_000 {
-			test.b.c.Feed(test.feed, test.b.now)
-		}
-		if n := test.b.c.Buffered(); n > 2<<20 || !errors.Is(test.b.c.Err(), wire.ResourceError) {
-			t.Errorf("%s: %d bytes buffered, %v", name, n, test.b.c.Err())
-		}
-	}
-}
-
 // A peer that reads slowly, so that there is always output waiting, is not
 // mistaken for one that does not read.
 func TestASlowPeerIsNotGivenUp(t *testing.T) {
