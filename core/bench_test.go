@@ -69,19 +69,34 @@ func BenchmarkDeliverAndAck(b *testing.B) {
 }
 
 // BenchmarkIdle reports the memory of an idle connection with a channel and a
-// consumer.
+// consumer, which has published and consumed before.
 func BenchmarkIdle(b *testing.B) {
 	const conns = 10_000
+	input := frames(b, 0, start(), &wire.ConnectionTune{ChannelMax: 2047, FrameMax: 131072, Heartbeat: 60}, &wire.ConnectionOpenOk{})
+	replies := frames(b, 1, &wire.ChannelOpenOk{}, &wire.BasicConsumeOk{ConsumerTag: "consumer"},
+		&wire.BasicDeliver{ConsumerTag: "consumer", DeliveryTag: 1, Exchange: "exchange", RoutingKey: "routing.key"}, "body")
+	on := func(d *core.Delivery) { d.Channel.Ack(d.DeliveryTag, false) }
 	for b.Loop() {
 		var before, after runtime.MemStats
 		runtime.GC()
 		runtime.ReadMemStats(&before)
 		kept := make([]*core.Conn, conns)
 		for i := range kept {
-			h := opened(b, core.ClientConfig{})
-			h.consume(h.channel(), "consumer")
-			h.at(minute / 2) // idle for long enough to have sent a heartbeat
-			kept[i] = h.c
+			c, err := core.NewClient(core.ClientConfig{}, nil)
+			ok(b, err)
+			ok(b, c.Start(epoch))
+			c.Feed(input, epoch)
+			ch, err := c.OpenChannel(nil)
+			ok(b, err)
+			ok(b, ch.Consume(&wire.BasicConsume{Queue: "q", ConsumerTag: "consumer"}, on, nil))
+			c.Feed(replies[:len(replies)-1], epoch)
+			c.Feed(replies[len(replies)-1:], epoch)
+			_, err = ch.Publish(&core.Publishing{Exchange: "exchange", RoutingKey: "routing.key", Body: make([]byte, 256)})
+			ok(b, err)
+			c.Advance(c.Buffered())
+			c.Tick(epoch.Add(minute / 2)) // idle for long enough to send a heartbeat
+			c.Advance(c.Buffered())
+			kept[i] = c
 		}
 		runtime.GC()
 		runtime.ReadMemStats(&after)

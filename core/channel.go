@@ -247,7 +247,7 @@ func (ch *Channel) tell() {
 	ch.conn.replied(ch)
 	ch.consumers = consumers{}
 	if s := ch.serving; s != nil {
-		ch.conn.unanswered -= s.owed.len()
+		ch.conn.unanswered -= uint32(s.owed.len())
 		s.owed = fifo[wire.MethodID]{}
 	}
 	reason := ch.cause

@@ -115,7 +115,7 @@ func (w *confirms) popTo(i int) uint64 {
 }
 
 func (ch *Channel) onAck(args []byte) error {
-	m := &ch.conn.scratch.ack
+	m := &ch.conn.desk().ack
 	if err := ch.conn.in.plain().Method(args, m); err != nil {
 		return err
 	}
@@ -123,7 +123,7 @@ func (ch *Channel) onAck(args []byte) error {
 }
 
 func (ch *Channel) onNack(args []byte) error {
-	m := &ch.conn.scratch.nack
+	m := &ch.conn.desk().nack
 	if err := ch.conn.in.plain().Method(args, m); err != nil {
 		return err
 	}

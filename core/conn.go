@@ -16,27 +16,30 @@ import (
 // called from inside one. All other methods are legal inside callbacks and
 // never run one.
 type Conn struct {
-	role   role
+	role    role
+	state   State
+	asked   decision // what the embedder of a server must decide
+	intact  bool     // the driver-side method in progress has not panicked
+	broken  bool     // a callback panicked: only Lost is left
+	fresh   bool     // now was handed in by the call in progress
+	ended   bool     // the handler's OnClose has been called
+	blocked bool
+	choked  bool   // ErrBackpressure was returned, OnWritable is owed
+	inside  string // driver-side method in progress, empty outside
+
 	cfg    settings
 	client ClientHandler // of the client's role
 	server ServerHandler // of the server's role
 
-	state  State
-	inside string     // driver-side method in progress, empty outside
-	intact bool       // the driver-side method in progress has not panicked
-	broken bool       // a callback panicked: only Lost is left
-	fresh  bool       // now was handed in by the call in progress
 	now    time.Time  // the latest time given
 	shake  *handshake // nil once open
-	asked  decision   // what the embedder of a server must decide
 	peer   wire.RawTable
 	limits limits
 	cause  error // why the connection ends; nil for an orderly close by us
-	ended  bool  // the handler's OnClose has been called
 
 	in      input
 	out     output
-	scratch scratch
+	scratch *scratch // absent while nothing is sent
 	dl      deadlines
 
 	channels channelTable
@@ -44,12 +47,10 @@ type Conn struct {
 
 	updates    []func(error) // UpdateSecret that is not answered yet, oldest first
 	secrets    uint32        // update-secret that is not answered yet
-	unanswered int           // requests on all channels, and these
+	unanswered uint32        // requests on all channels, and these
 	answers    answers
 
-	blocked bool
-	serial  *serial // nil unless Config.Serial
-	choked  bool    // ErrBackpressure was returned, OnWritable is owed
+	serial *serial // nil unless Config.Serial
 }
 
 // scratch holds what is encoded or decoded once per message, so that none of it
@@ -63,6 +64,14 @@ type scratch struct {
 	nack    wire.BasicNack
 	reject  wire.BasicReject
 	props   []byte
+}
+
+// desk is the scratch, there on demand.
+func (c *Conn) desk() *scratch {
+	if c.scratch == nil {
+		c.scratch = new(scratch)
+	}
+	return c.scratch
 }
 
 // limits are the values that connection.tune settled.

@@ -17,7 +17,7 @@ type consumer struct {
 // runs, so the last one used is looked at first.
 type consumers struct {
 	last  *consumer
-	byTag map[string]*consumer
+	byTag map[string]*consumer // nil as long as last is all there is
 }
 
 func (cs *consumers) get(tag string) *consumer {
@@ -32,15 +32,18 @@ func (cs *consumers) get(tag string) *consumer {
 }
 
 func (cs *consumers) put(k *consumer) {
-	if cs.byTag == nil {
-		cs.byTag = make(map[string]*consumer, 1)
+	switch {
+	case cs.byTag != nil:
+		cs.byTag[k.tag] = k
+	case cs.last != nil && cs.last.tag != k.tag:
+		cs.byTag = map[string]*consumer{cs.last.tag: cs.last, k.tag: k}
 	}
-	cs.byTag[k.tag], cs.last = k, k
+	cs.last = k
 }
 
 // remove forgets the consumer, unless its tag has gone to another.
 func (cs *consumers) remove(k *consumer) {
-	if k == nil || cs.byTag[k.tag] != k {
+	if k == nil || cs.get(k.tag) != k {
 		return
 	}
 	delete(cs.byTag, k.tag)
@@ -110,7 +113,7 @@ func (ch *Channel) Get(req *wire.BasicGet, done func(*Delivery, error)) error {
 // when the tag is unknown or was settled before. Errors: ErrClosed, a
 // *ConfigError for tag 0 alone.
 func (ch *Channel) Ack(tag uint64, multiple bool) error {
-	m := &ch.conn.scratch.ack
+	m := &ch.conn.desk().ack
 	*m = wire.BasicAck{DeliveryTag: tag, Multiple: multiple}
 	return ch.sendSettle(tag, multiple, m)
 }
@@ -119,14 +122,14 @@ func (ch *Channel) Ack(tag uint64, multiple bool) error {
 // delivers it again, else it is dropped or dead-lettered.
 // https://www.rabbitmq.com/docs/nack. Errors as Ack's.
 func (ch *Channel) Nack(tag uint64, multiple, requeue bool) error {
-	m := &ch.conn.scratch.nack
+	m := &ch.conn.desk().nack
 	*m = wire.BasicNack{DeliveryTag: tag, Multiple: multiple, Requeue: requeue}
 	return ch.sendSettle(tag, multiple, m)
 }
 
 // Reject refuses one delivery, as Nack does (section 1.8.3.14).
 func (ch *Channel) Reject(tag uint64, requeue bool) error {
-	m := &ch.conn.scratch.reject
+	m := &ch.conn.desk().reject
 	*m = wire.BasicReject{DeliveryTag: tag, Requeue: requeue}
 	return ch.sendSettle(tag, false, m)
 }

@@ -183,10 +183,37 @@ func (c *Conn) expire() {
 	}
 	c.expireChannels()
 	if c.due(c.sendAt()) {
-		c.out.shrink()
+		c.rest()
 		c.out.append(wire.HeartbeatFrame)
 		c.traceSent(c.out.off)
 		c.dl.lastWrite = c.now
+	}
+}
+
+// rest gives back the memory that only traffic needs. The connection has been
+// idle, and there may be many like it.
+func (c *Conn) rest() {
+	c.out.rest()
+	c.in.rest()
+	c.scratch = nil
+	c.closing.rest()
+	for _, ch := range c.channels.byNumber {
+		if ch != nil {
+			ch.rest()
+		}
+	}
+}
+
+func (ch *Channel) rest() {
+	ch.pending.rest()
+	if m := ch.incoming; m != nil && m.method == 0 && m.stream == nil {
+		ch.incoming = nil
+	}
+	if ch.confirms != nil {
+		ch.confirms.mandatory.rest()
+	}
+	if ch.serving != nil {
+		ch.serving.owed.rest()
 	}
 }
 

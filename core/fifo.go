@@ -39,10 +39,17 @@ func (f *fifo[T]) pop() T {
 	*p = zero
 	f.head = (f.head + 1) & (len(f.ring) - 1)
 	f.n--
-	if f.n == 0 && len(f.ring) > fifoKeep {
-		*f = fifo[T]{}
+	if len(f.ring) > fifoKeep {
+		f.rest()
 	}
 	return v
+}
+
+// rest gives the ring back if it is empty.
+func (f *fifo[T]) rest() {
+	if f.n == 0 {
+		*f = fifo[T]{}
+	}
 }
 
 // remove takes out the i-th element from the head.

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -48,7 +49,7 @@ func (c *Conn) onStart(args []byte) error {
 func (c *Conn) meet(peer wire.Table) error {
 	encoded, err := peer.AppendTo(nil)
 	if err == nil {
-		c.peer = wire.RawTable(slices.Clip(encoded[4:]))
+		c.peer = wire.RawTable(bytes.Clone(encoded[4:])) // of no more memory than it needs
 	}
 	return err
 }

@@ -169,8 +169,8 @@ func (o *output) reclaim() {
 	o.buf, o.off = append(buf, o.buf[at:]...), 0
 }
 
-// shrink gives the buffer back. The connection is idle.
-func (o *output) shrink() {
+// rest gives the buffer back if it is empty.
+func (o *output) rest() {
 	if o.len() == 0 && (o.loans == nil || len(o.loans.orphans) == 0) {
 		*o = output{}
 	}

@@ -13,8 +13,7 @@ type input struct {
 	carry   []byte
 	body    bodyFrame
 	lost    bool // the peer's frames have become unreadable
-	dec     wire.Decoder
-	intern  wire.Interner
+	dec     *decoding
 	spare   []byte   // a body buffer that no channel uses
 	large   int64    // bytes of unfinished messages beyond what each channel has free
 	aliased *content // its properties alias Feed's argument
@@ -27,19 +26,37 @@ type bodyFrame struct {
 	left uint32
 }
 
+// decoding is what methods are decoded with, absent while none come.
+type decoding struct {
+	wire.Decoder
+	intern wire.Interner
+}
+
 const carryKeep = 4 << 10 // a carry larger than this is not kept when it empties
 
 // interning is the decoder for methods that repeat their strings message after
 // message.
 func (in *input) interning() *wire.Decoder {
-	in.dec.Intern = &in.intern
-	return &in.dec
+	d := in.plain()
+	d.Intern = &in.dec.intern
+	return d
 }
 
 // plain is the decoder for methods whose strings are not worth interning.
 func (in *input) plain() *wire.Decoder {
+	if in.dec == nil {
+		in.dec = new(decoding)
+	}
 	in.dec.Intern = nil
-	return &in.dec
+	return &in.dec.Decoder
+}
+
+// rest gives back what only traffic needs.
+func (in *input) rest() {
+	if len(in.carry) == 0 {
+		in.carry = nil
+	}
+	in.dec, in.spare = nil, nil
 }
 
 // own copies what would otherwise alias memory that is about to be reused.

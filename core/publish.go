@@ -96,14 +96,15 @@ func (c *Conn) full() bool {
 // the next call.
 func (c *Conn) encodeProperties(props *wire.Properties, raw wire.RawProperties) (wire.RawProperties, error) {
 	if props == nil {
-		return raw, c.scratch.check(raw)
+		return raw, c.desk().check(raw)
 	}
 	if raw != nil {
 		return nil, &ConfigError{"RawProperties", "set", "nil when Properties is set"}
 	}
 	var err error
-	c.scratch.props, err = props.AppendTo(c.scratch.props[:0])
-	return c.scratch.props, err
+	s := c.desk()
+	s.props, err = props.AppendTo(s.props[:0])
+	return s.props, err
 }
 
 // appendContent encodes a method and the header of its content.
@@ -128,7 +129,7 @@ func (ch *Channel) appendHeader(buf []byte, id wire.MethodID, raw wire.RawProper
 // envelope is the method frame of a publish. Most publishers use one exchange
 // and few keys, so the last one is kept.
 func (ch *Channel) envelope(p *Publishing) ([]byte, error) {
-	s := &ch.conn.scratch
+	s := ch.conn.desk()
 	if m := &s.publish; s.on == ch.number && m.RoutingKey == p.RoutingKey && m.Exchange == p.Exchange && m.Mandatory == p.Mandatory {
 		return s.frame, nil
 	}

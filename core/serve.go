@@ -72,7 +72,7 @@ func (ch *Channel) onRequest(id wire.MethodID, args []byte) error {
 	case id == wire.BasicPublishID:
 		return ch.onPublish(args)
 	}
-	m := c.scratch.method(id)
+	m := c.desk().method(id)
 	if err := c.in.interning().Method(args, m); err != nil {
 		return err
 	}
@@ -124,7 +124,7 @@ func (ch *Channel) owe(m wire.Method) error {
 // onPublish begins a message of the client.
 func (ch *Channel) onPublish(args []byte) error {
 	in := ch.expect(wire.BasicPublishID)
-	m := &ch.conn.scratch.publish
+	m := &ch.conn.desk().publish
 	if err := ch.conn.in.interning().Method(args, m); err != nil {
 		return err
 	}
