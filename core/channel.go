@@ -23,7 +23,7 @@ type Channel struct {
 	consumers consumers
 	serving   *serving  // nil on a client's channel
 	confirms  *confirms // nil until confirm.select
-	closeBy   deadline
+	closeBy   moment    // while closing
 }
 
 // OpenChannel opens a channel on the lowest free number. It is usable at once:

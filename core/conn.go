@@ -31,7 +31,8 @@ type Conn struct {
 	client ClientHandler // of the client's role
 	server ServerHandler // of the server's role
 
-	now    time.Time  // the latest time given
+	zero   time.Time  // the first time given
+	now    moment     // the latest
 	shake  *handshake // nil once open
 	peer   wire.RawTable
 	limits limits
@@ -138,7 +139,7 @@ func (c *Conn) Start(now time.Time) error {
 		c.out.append(wire.ProtocolHeader)
 	}
 	c.arm(dlHandshake)
-	c.dl.lastRead, c.dl.lastWrite = now, now
+	c.dl.lastRead, c.dl.lastWrite = c.now, c.now
 	return nil
 }
 
@@ -154,7 +155,7 @@ func (c *Conn) Feed(p []byte, now time.Time) {
 	defer c.leave()
 	c.setNow(now)
 	if len(p) > 0 {
-		c.dl.heard(now)
+		c.dl.heard(c.now)
 	}
 	for len(p) > 0 && c.reading() {
 		if n := c.wholeDelivery(p); n > 0 {
@@ -213,7 +214,7 @@ func (c *Conn) SetReading(on bool, now time.Time) {
 	defer c.leave()
 	c.setNow(now)
 	if on && c.dl.deaf {
-		c.dl.heard(now)
+		c.dl.heard(c.now)
 	}
 	c.dl.deaf = !on
 	c.intact = true
@@ -347,9 +348,10 @@ func (c *Conn) leave() {
 }
 
 func (c *Conn) setNow(now time.Time) {
-	if now.After(c.now) {
-		c.now = now
+	if c.zero.IsZero() {
+		c.zero = now
 	}
+	c.now = max(c.now, moment(now.Sub(c.zero)))
 	c.fresh = true
 	c.startLate()
 }

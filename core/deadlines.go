@@ -16,20 +16,29 @@ const (
 	dlKinds
 )
 
-// deadline is a moment to act at. It may be armed by a call that knows no time;
-// then it is late and counts from the first moment given afterwards.
-type deadline struct {
-	at   time.Time
-	late bool
-}
+// moment is a time, in nanoseconds since the first one given: a third of the size
+// of a time.Time, of which every connection has many.
+type moment int64
+
+// Deadlines are moments, or one of these.
+const (
+	never moment = 0
+	// late: armed by a call that knows no time, to begin with the first moment
+	// given afterwards.
+	late moment = -1
+)
+
+func (m moment) after(d time.Duration) moment { return m + moment(d) }
+
+func (m moment) since(earlier moment) time.Duration { return time.Duration(m - earlier) }
 
 // deadlines are all that a connection waits for. Those of the heartbeats are
 // not armed but follow from when something was last read and written, so that
 // traffic costs no bookkeeping.
 type deadlines struct {
-	fixed     [dlKinds]deadline
-	lastRead  time.Time
-	lastWrite time.Time
+	fixed     [dlKinds]moment
+	lastRead  moment
+	lastWrite moment
 	deaf      bool // the driver does not read: silence proves nothing
 	granted   bool // a late Tick prolonged the silence once
 	grace     time.Duration
@@ -39,7 +48,7 @@ type deadlines struct {
 const heartbeatSlack = 5 * time.Second
 
 // heard tells that bytes came, however few.
-func (d *deadlines) heard(now time.Time) {
+func (d *deadlines) heard(now moment) {
 	d.lastRead, d.granted, d.grace = now, false, 0
 }
 
@@ -56,30 +65,30 @@ func (c *Conn) timeout(kind deadlineKind) time.Duration {
 }
 
 // armed is a deadline that begins now, or late if no time is at hand.
-func (c *Conn) armed(after time.Duration) deadline {
+func (c *Conn) armed(after time.Duration) moment {
 	switch {
 	case after == Off:
-		return deadline{}
+		return never
 	case c.fresh:
-		return deadline{at: c.now.Add(after)}
+		return c.now.after(after)
 	}
-	return deadline{late: true}
+	return late
 }
 
 func (c *Conn) arm(kind deadlineKind) { c.dl.fixed[kind] = c.armed(c.timeout(kind)) }
 
-func (c *Conn) disarm(kind deadlineKind) { c.dl.fixed[kind] = deadline{} }
+func (c *Conn) disarm(kind deadlineKind) { c.dl.fixed[kind] = never }
 
 // startLate begins the deadlines that were armed without a time.
 func (c *Conn) startLate() {
 	for kind := range c.dl.fixed {
-		if c.dl.fixed[kind].late {
+		if c.dl.fixed[kind] == late {
 			c.arm(deadlineKind(kind))
 		}
 	}
 	for i := c.closing.len() - 1; i >= 0; i-- {
 		ch := *c.closing.at(i)
-		if !ch.closeBy.late {
+		if ch.closeBy != late {
 			break
 		}
 		ch.closeBy = c.armed(c.cfg.closeTimeout)
@@ -106,77 +115,72 @@ func (c *Conn) closingHead() *Channel {
 	return nil
 }
 
-// sendAt is when a heartbeat is due unless something is written before; zero
-// for never. While output waits for the transport, none is added to it.
-func (c *Conn) sendAt() time.Time {
+// sendAt is when a heartbeat is due unless something is written before. While output waits for the transport, none is added to it.
+func (c *Conn) sendAt() moment {
 	if c.limits.heartbeat == 0 || c.state != StateOpen && c.state != StateClosing || c.out.len() > 0 {
-		return time.Time{}
+		return never
 	}
-	return c.dl.lastWrite.Add(c.limits.heartbeat / 2)
+	return c.dl.lastWrite.after(c.limits.heartbeat / 2)
 }
 
-// silentAt is when the peer is given up unless bytes come before; zero for
-// never.
-func (c *Conn) silentAt() time.Time {
+// silentAt is when the peer is given up unless bytes come before.
+func (c *Conn) silentAt() moment {
 	if c.limits.heartbeat == 0 || c.dl.deaf || c.state != StateOpen && c.state != StateClosing {
-		return time.Time{}
+		return never
 	}
-	return c.dl.lastRead.Add(c.limits.heartbeat + heartbeatSlack + c.dl.grace)
+	return c.dl.lastRead.after(c.limits.heartbeat + heartbeatSlack + c.dl.grace)
 }
 
 // NextDeadline is when Tick must be called at the latest, on the clock of the
 // times that were given; zero for never. It may be in the past: then at once.
 // It only moves when another method of the Conn or its channels was called.
 func (c *Conn) NextDeadline() time.Time {
-	var next time.Time
 	if c.broken || c.Finished() || c.state == StateIdle {
-		return next
+		return time.Time{}
 	}
-	if c.state == StateAborted {
-		return c.atOnce()
-	}
-	for _, d := range c.dl.fixed {
-		if d.late {
-			return c.atOnce()
-		}
-		next = earlier(next, d.at)
+	next := earlier(c.sendAt(), c.silentAt())
+	for _, at := range c.dl.fixed {
+		next = earlier(next, at)
 	}
 	if ch := c.closingHead(); ch != nil {
-		if ch.closeBy.late {
-			return c.atOnce()
-		}
-		next = earlier(next, ch.closeBy.at)
+		next = earlier(next, ch.closeBy)
 	}
-	return earlier(earlier(next, c.sendAt()), c.silentAt())
+	switch {
+	case next == late || c.state == StateAborted:
+		return c.latest()
+	case next == never:
+		return time.Time{}
+	}
+	return c.zero.Add(time.Duration(next))
 }
 
-// atOnce is a moment that has passed, also before any was given.
-func (c *Conn) atOnce() time.Time {
-	if c.now.IsZero() {
+// latest is the latest time given, or some time in the past.
+func (c *Conn) latest() time.Time {
+	if c.zero.IsZero() {
 		return time.Unix(0, 0)
 	}
-	return c.now
+	return c.zero.Add(time.Duration(c.now))
 }
 
-// earlier is the earlier of two deadlines of which zero means never.
-func earlier(a, b time.Time) time.Time {
-	if a.IsZero() || !b.IsZero() && b.Before(a) {
+// earlier is the earlier of two deadlines; late is before all others.
+func earlier(a, b moment) moment {
+	if a == never || b != never && b < a {
 		return b
 	}
 	return a
 }
 
 // due tells that a deadline has passed.
-func (c *Conn) due(at time.Time) bool { return !at.IsZero() && !c.now.Before(at) }
+func (c *Conn) due(at moment) bool { return at > 0 && c.now >= at }
 
 // expire acts on what is due.
 func (c *Conn) expire() {
 	switch {
-	case c.due(c.dl.fixed[dlHandshake].at):
+	case c.due(c.dl.fixed[dlHandshake]):
 		c.drop(ErrHandshakeTimeout)
-	case c.due(c.dl.fixed[dlClose].at):
+	case c.due(c.dl.fixed[dlClose]):
 		c.expireClose()
-	case c.due(c.dl.fixed[dlBlocked].at):
+	case c.due(c.dl.fixed[dlBlocked]):
 		c.drop(ErrBlockedTimeout)
 	case c.due(c.silentAt()):
 		c.expireSilence()
@@ -232,9 +236,9 @@ func (c *Conn) expireClose() {
 // with bytes waiting that it has not read: when this Tick is itself late by more
 // than an interval, the peer gets one interval more, once.
 func (c *Conn) expireSilence() {
-	if late := c.now.Sub(c.silentAt()); late > c.limits.heartbeat && !c.dl.granted {
+	if c.now.since(c.silentAt()) > c.limits.heartbeat && !c.dl.granted {
 		c.dl.granted = true
-		c.dl.grace = c.now.Sub(c.dl.lastRead) - heartbeatSlack
+		c.dl.grace = c.now.since(c.dl.lastRead) - heartbeatSlack
 		return
 	}
 	c.drop(ErrHeartbeat)
@@ -245,7 +249,7 @@ func (c *Conn) expireSilence() {
 func (c *Conn) expireChannels() {
 	for {
 		ch := c.closingHead()
-		if ch == nil || !c.due(ch.closeBy.at) {
+		if ch == nil || !c.due(ch.closeBy) {
 			return
 		}
 		c.closing.pop()

@@ -65,7 +65,7 @@ func (o *output) lentAt(at int) bool {
 }
 
 func (c *Conn) trace(sent bool, t wire.FrameType, channel uint16, size uint32, payload []byte) {
-	f := TraceFrame{At: c.now, Sent: sent, Type: t, Channel: channel, Size: size}
+	f := TraceFrame{At: c.latest(), Sent: sent, Type: t, Channel: channel, Size: size}
 	switch t {
 	case wire.FrameMethod:
 		f.Method, _, _ = wire.ParseMethodID(payload)
