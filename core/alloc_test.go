@@ -1,6 +1,7 @@
 package core_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/haypile/haypile/core"
@@ -138,4 +139,31 @@ func TestAllocationsOfAServerInSteadyState(t *testing.T) {
 		b.c.Feed(input, b.now)
 		take(b.c, &out)
 	})
+}
+
+func TestAnIdleConnectionIsSmall(t *testing.T) {
+	if n := heapOf(1000, func() *core.Conn { return idle(t) }); n > 1200 {
+		t.Errorf("an idle connection takes %.0f bytes", n)
+	}
+}
+
+// Also without heartbeats, large messages are not paid for when they are over.
+func TestLittleIsKeptOfLargeMessages(t *testing.T) {
+	raw, err := (&wire.Properties{Headers: wire.Table{"k": strings.Repeat("v", 100_000)}}).Encode()
+	ok(t, err)
+	p := frames(t, 1, &wire.BasicDeliver{ConsumerTag: "consumer"})
+	p = wire.AppendHeaderFrame(p, 1, wire.ClassBasic, 300_000, raw)
+	p = wire.AppendBody(p, 1, make([]byte, 300_000), 131072)
+	large := func() *core.Conn {
+		c := busy(t)
+		for _, cut := range []int{50_000, 200_000, len(p)} {
+			c.Feed(p[:cut], epoch)
+			c.Feed(p[cut:], epoch)
+		}
+		c.Advance(c.Buffered())
+		return c
+	}
+	if n := heapOf(100, large); n > 20_000 {
+		t.Errorf("a connection keeps %.0f bytes", n)
+	}
 }

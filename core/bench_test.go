@@ -71,38 +71,53 @@ func BenchmarkDeliverAndAck(b *testing.B) {
 // BenchmarkIdle reports the memory of an idle connection with a channel and a
 // consumer, which has published and consumed before.
 func BenchmarkIdle(b *testing.B) {
-	const conns = 10_000
-	input := frames(b, 0, start(), &wire.ConnectionTune{ChannelMax: 2047, FrameMax: 131072, Heartbeat: 60}, &wire.ConnectionOpenOk{})
-	replies := frames(b, 1, &wire.ChannelOpenOk{}, &wire.BasicConsumeOk{ConsumerTag: "consumer"},
-		&wire.BasicDeliver{ConsumerTag: "consumer", DeliveryTag: 1, Exchange: "exchange", RoutingKey: "routing.key"}, "body")
-	on := func(d *core.Delivery) { d.Channel.Ack(d.DeliveryTag, false) }
 	for b.Loop() {
-		var before, after runtime.MemStats
-		runtime.GC()
-		runtime.ReadMemStats(&before)
-		kept := make([]*core.Conn, conns)
-		for i := range kept {
-			c, err := core.NewClient(core.ClientConfig{}, nil)
-			ok(b, err)
-			ok(b, c.Start(epoch))
-			c.Feed(input, epoch)
-			ch, err := c.OpenChannel(nil)
-			ok(b, err)
-			ok(b, ch.Consume(&wire.BasicConsume{Queue: "q", ConsumerTag: "consumer"}, on, nil))
-			c.Feed(replies[:len(replies)-1], epoch)
-			c.Feed(replies[len(replies)-1:], epoch)
-			_, err = ch.Publish(&core.Publishing{Exchange: "exchange", RoutingKey: "routing.key", Body: make([]byte, 256)})
-			ok(b, err)
-			c.Advance(c.Buffered())
-			c.Tick(epoch.Add(minute / 2)) // idle for long enough to send a heartbeat
-			c.Advance(c.Buffered())
-			kept[i] = c
-		}
-		runtime.GC()
-		runtime.ReadMemStats(&after)
-		b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/conns, "B/conn")
-		runtime.KeepAlive(kept)
+		b.ReportMetric(heapOf(10_000, func() *core.Conn { return idle(b) }), "B/conn")
 	}
+}
+
+// heapOf is the memory that each of n connections holds on to, in bytes.
+func heapOf(n int, open func() *core.Conn) float64 {
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	kept := make([]*core.Conn, n)
+	for i := range kept {
+		kept[i] = open()
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	runtime.KeepAlive(kept)
+	return (float64(after.HeapAlloc) - float64(before.HeapAlloc)) / float64(n)
+}
+
+// idle is a connection that has published and consumed, and then nothing for long
+// enough to have sent a heartbeat.
+func idle(t testing.TB) *core.Conn {
+	c := busy(t)
+	c.Tick(epoch.Add(minute / 2))
+	c.Advance(c.Buffered())
+	return c
+}
+
+// busy is a connection with a channel that has published and consumed.
+func busy(t testing.TB) *core.Conn {
+	c, err := core.NewClient(core.ClientConfig{}, nil)
+	ok(t, err)
+	ok(t, c.Start(epoch))
+	c.Feed(frames(t, 0, start(), &wire.ConnectionTune{ChannelMax: 2047, FrameMax: 131072, Heartbeat: 60}, &wire.ConnectionOpenOk{}), epoch)
+	ch, err := c.OpenChannel(nil)
+	ok(t, err)
+	on := func(d *core.Delivery) { d.Channel.Ack(d.DeliveryTag, false) }
+	ok(t, ch.Consume(&wire.BasicConsume{Queue: "q", ConsumerTag: "consumer"}, on, nil))
+	p := frames(t, 1, &wire.ChannelOpenOk{}, &wire.BasicConsumeOk{ConsumerTag: "consumer"},
+		&wire.BasicDeliver{ConsumerTag: "consumer", DeliveryTag: 1, Exchange: "exchange", RoutingKey: "routing.key"}, "body")
+	c.Feed(p[:len(p)-1], epoch)
+	c.Feed(p[len(p)-1:], epoch)
+	_, err = ch.Publish(&core.Publishing{Exchange: "exchange", RoutingKey: "routing.key", Body: make([]byte, 256)})
+	ok(t, err)
+	c.Advance(c.Buffered())
+	return c
 }
 
 // BenchmarkServe feeds publishes 64 KiB at a time to a server that delivers and

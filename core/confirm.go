@@ -149,7 +149,7 @@ func (ch *Channel) onSettled(last uint64, multiple, ack bool) error {
 	}
 	for n := first; n <= last; {
 		if n < w.base || w.isEarly(n) {
-			n = max(n+1, w.base)
+			n++
 			continue
 		}
 		run := n
@@ -193,12 +193,11 @@ func (w *confirms) advance(n uint64) {
 	}
 }
 
-// reserve makes the ring cover base to high, in which it raises high to last:
-// one word more than its length in bits, since it begins in the middle of one.
+// reserve makes the ring cover base to high, in which it raises high to last.
 func (w *confirms) reserve(last uint64) {
 	old := *w
 	w.high = max(w.high, last)
-	need := (w.high-w.base)/64 + 2
+	need := (w.high-w.base)/64 + 1
 	if uint64(len(w.early)) >= need {
 		return
 	}

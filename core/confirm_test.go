@@ -165,6 +165,18 @@ func TestReturnsArePairedWithTheirPublishes(t *testing.T) {
 	b.told(`1 return of 0: 312 "one" to "a"`)
 }
 
+func TestReturnThatIsLeftOverIsNotPaired(t *testing.T) {
+	b := opened(t, core.ClientConfig{})
+	ch := confirming(b, 0)
+	for range 2 {
+		_, err := ch.Publish(&core.Publishing{RoutingKey: "k", Mandatory: true, Body: []byte("x")})
+		ok(t, err)
+		seq := uint64(1 + len(b.log)/2)
+		b.method(1, &wire.BasicAck{DeliveryTag: seq}, &wire.BasicReturn{ReplyCode: wire.NoRoute, RoutingKey: "k"}, "x")
+	}
+	b.told("1 confirm 1-1 true", `1 return of 0: 312 "x" to "k"`, "1 confirm 2-2 true", `1 return of 0: 312 "x" to "k"`)
+}
+
 func TestReturnIsNotPairedWithAPublishThatIsSettled(t *testing.T) {
 	b := opened(t, core.ClientConfig{})
 	ch := confirming(b, 1)

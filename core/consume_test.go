@@ -89,6 +89,22 @@ func TestBrokersCancelEndsTheConsumer(t *testing.T) {
 	b.sent("1 basic.cancel-ok c", "1 basic.cancel-ok unknown")
 }
 
+func TestALateCancelOkSparesTheNextConsumerWithTheTag(t *testing.T) {
+	for _, other := range []bool{false, true} {
+		b := opened(t, core.ClientConfig{})
+		ch := b.channel()
+		b.consume(ch, "c")
+		if other {
+			b.consume(ch, "other")
+		}
+		ok(t, ch.Cancel(&wire.BasicCancel{ConsumerTag: "c"}, nil))
+		b.method(1, &wire.BasicCancel{ConsumerTag: "c", NoWait: true}) // the broker was first
+		ok(t, ch.Consume(&wire.BasicConsume{ConsumerTag: "c"}, b.deliver, nil))
+		b.method(1, &wire.BasicCancelOk{ConsumerTag: "c"}, &wire.BasicConsumeOk{ConsumerTag: "c"}, &wire.BasicDeliver{ConsumerTag: "c"}, "x")
+		b.told("1 cancel c", `delivery 0 to c: "x"`)
+	}
+}
+
 func TestUnknownConsumerClosesTheChannel(t *testing.T) {
 	b := opened(t, core.ClientConfig{})
 	ch := b.channel()

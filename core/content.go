@@ -212,9 +212,6 @@ func (ch *Channel) dropProperties(m *content) {
 // abandon forgets the message in progress.
 func (ch *Channel) abandon() {
 	if m := ch.incoming; m != nil {
-		if ch.conn.in.aliased == m {
-			ch.conn.in.aliased = nil
-		}
 		ch.conn.in.reuse(m.body)
 		ch.conn.in.forget(m)
 		m.method, m.body = 0, nil

@@ -63,6 +63,16 @@ func TestMessageAboveTheLimitClosesItsChannelAlone(t *testing.T) {
 	}
 }
 
+func TestAMessageMayBeAsLargeAsTheLimit(t *testing.T) {
+	inEverySplit(t, func(t *testing.T, s split) {
+		b := opened(t, core.ClientConfig{MaxMessage: 10})
+		b.consume(b.channel(), "c")
+		b.split = s
+		b.method(1, &wire.BasicDeliver{ConsumerTag: "c"}, "ten bytes.")
+		b.told(`delivery 0 to c: "ten bytes."`)
+	})
+}
+
 func TestEmptyBodyFramesCostNothing(t *testing.T) {
 	b := opened(t, core.ClientConfig{})
 	ch := b.channel()

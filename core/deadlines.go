@@ -190,7 +190,6 @@ func (c *Conn) expire() {
 		c.rest()
 		c.out.append(wire.HeartbeatFrame)
 		c.traceSent(c.out.off)
-		c.dl.lastWrite = c.now
 	}
 }
 

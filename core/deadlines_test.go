@@ -189,6 +189,56 @@ func TestUnansweredChannelClosesTimeOutInOrder(t *testing.T) {
 		t.Errorf("opened %v, %v: close-ok came late, but it came", ch, err)
 	}
 	b.told()
+	b.c.Lost(nil, b.now) // number 3 still waits, and has been told
+	b.told("closed: amqp: rabbit:5672: the peer closed the transport")
+}
+
+func TestAChannelThatWeFailedSaysWhyAlsoWhenTheAnswerDoesNotCome(t *testing.T) {
+	b := opened(t, core.ClientConfig{})
+	ch := b.channel()
+	b.method(1, &wire.BasicDeliver{ConsumerTag: "stranger"})
+	b.at(5 * time.Second)
+	if len(b.log) != 1 || !errors.Is(ch.Err(), wire.NotFound) {
+		t.Errorf("told %q, ended with %v", b.log, ch.Err())
+	}
+}
+
+func TestCloseOutlivesTheBlockedTimeout(t *testing.T) {
+	b := opened(t, core.ClientConfig{BlockedTimeout: 3 * time.Second})
+	b.method(0, &wire.ConnectionBlocked{})
+	b.at(2 * time.Second)
+	ok(t, b.c.Close(0, ""))
+	b.at(4 * time.Second)
+	b.method(0, &wire.ConnectionCloseOk{})
+	b.told("blocked true ", "closed: <nil>")
+}
+
+// A heartbeat is a moment to give memory back, of which nothing that is under way
+// may notice.
+func TestHeartbeatsBetweenThePiecesOfAMessageHarmNothing(t *testing.T) {
+	raw, err := (&wire.Properties{MessageID: "id"}).Encode()
+	ok(t, err)
+	b := opened(t, core.ClientConfig{})
+	ch := b.channel()
+	ok(t, ch.Consume(&wire.BasicConsume{ConsumerTag: "c"}, func(d *core.Delivery) {
+		id, _ := d.Properties.MessageID()
+		b.note("%s %s %s %q", d.Exchange, d.RoutingKey, id, d.Body)
+	}, nil))
+	ok(t, ch.Get(&wire.BasicGet{}, func(d *core.Delivery, err error) { b.note("got %q, %v", d.Body, err) }))
+	_, err = ch.Publish(&core.Publishing{RoutingKey: "k", RawProperties: raw})
+	ok(t, err)
+	input := frames(t, 1, &wire.BasicConsumeOk{ConsumerTag: "c"}, &wire.BasicGetOk{}, "body", &wire.BasicDeliver{ConsumerTag: "c", Exchange: "e", RoutingKey: "k"})
+	input = wire.AppendHeaderFrame(input, 1, wire.ClassBasic, 6, raw)
+	input = wire.AppendBody(input, 1, []byte("abcdef"), 11)
+	b.received()
+	for i := range input {
+		b.feed(input[i : i+1])
+		b.at(time.Duration(i+1) * minute / 2).sent("0 heartbeat")
+	}
+	b.told(`got "body", <nil>`, `e k id "abcdef"`)
+	_, err = ch.Publish(&core.Publishing{RoutingKey: "k", RawProperties: raw})
+	ok(t, err)
+	b.sent("1 basic.publish", "1 header 0")
 }
 
 func TestBlockedTimeoutRunsFromTheFirstBlocked(t *testing.T) {

@@ -112,6 +112,7 @@
 // What the peer must not do, the code it is closed with and what that ends:
 //
 //	unknown frame type, frame above frame-max, wrong end octet  501 connection
+//	frame too short for its method or header                    501 connection
 //	heartbeat that is not empty or not on channel 0             501 connection
 //	content header of another class, or with a weight           501 connection
 //	more body than announced                                    501 connection

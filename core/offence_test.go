@@ -22,78 +22,97 @@ type offence struct {
 	feed func(t *testing.T) []byte
 }
 
+// sharedOffences are what neither side must do, m being a method with content
+// that it may send.
+func sharedOffences(m wire.Method) []offence {
+	content := func(p func(t *testing.T, announced []byte) []byte) func(*testing.T) []byte {
+		return func(t *testing.T) []byte { return p(t, frames(t, 1, m)) }
+	}
+	method := func(channel uint16, payload ...byte) func(*testing.T) []byte {
+		return bytesOf(wire.Frame{Type: wire.FrameMethod, Channel: channel, Payload: payload}.AppendTo(nil)...)
+	}
+	const arguments, orphan = "arguments or properties", "content out of order"
+	return []offence{
+		{"unknown frame type", "unknown frame type", wire.FrameError, bytesOf(4, 0, 0, 0, 0, 0, 0, 0xCE)},
+		{"frame above frame-max", "frame above frame-max", wire.FrameError, bytesOf(3, 0, 1, 0, 2, 0, 0)},
+		{"frame of one byte above frame-max", "frame above frame-max", wire.FrameError, bytesOf(3, 0, 1, 0, 1, 255, 249)},
+		{"wrong end octet of a method", "wrong end octet", wire.FrameError, content(func(_ *testing.T, p []byte) []byte {
+			p[len(p)-1] = 0
+			return p
+		})},
+		{"wrong end octet of a body", "wrong end octet", wire.FrameError, func(t *testing.T) []byte {
+			p := frames(t, 1, m, "body")
+			p[len(p)-1] = 0
+			return p
+		}},
+		{"method frame too short for a method", "frame too short", wire.FrameError, method(1, 0)},
+		{"header frame too short for a header", "frame too short", wire.FrameError, content(func(_ *testing.T, p []byte) []byte {
+			return wire.Frame{Type: wire.FrameHeader, Channel: 1, Payload: make([]byte, 13)}.AppendTo(p)
+		})},
+		{"heartbeat on a channel", "heartbeat", wire.FrameError, bytesOf(8, 0, 1, 0, 0, 0, 0, 0xCE)},
+		{"heartbeat with a payload", "heartbeat", wire.FrameError, bytesOf(8, 0, 0, 0, 0, 0, 1, 0, 0xCE)},
+		{"content header of another class", "content header of another class", wire.FrameError, content(func(_ *testing.T, p []byte) []byte {
+			return wire.AppendHeaderFrame(p, 1, wire.ClassQueue, 1, nil)
+		})},
+		{"content header with a weight", "with a weight", wire.FrameError, content(func(_ *testing.T, p []byte) []byte {
+			n := len(p)
+			p = wire.AppendHeaderFrame(p, 1, wire.ClassBasic, 1, nil)
+			p[n+10] = 1
+			return p
+		})},
+		{"more body than announced", "more body than announced", wire.FrameError, content(func(_ *testing.T, p []byte) []byte {
+			return wire.AppendBodyFrame(wire.AppendHeaderFrame(p, 1, wire.ClassBasic, 2, nil), 1, []byte("abc"))
+		})},
+		{"truncated arguments", arguments, wire.SyntaxError, method(1, 0, 20, 0, 40, 9)},
+		{"truncated arguments of connection.close", arguments, wire.SyntaxError, method(0, 0, 10, 0, 50, 9)},
+		{"arguments left over", arguments, wire.SyntaxError, method(1, 0, 60, 0, 80, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0)},
+		{"properties that are cut off", arguments, wire.SyntaxError, content(func(_ *testing.T, p []byte) []byte {
+			return wire.AppendHeaderFrame(p, 1, wire.ClassBasic, 1, wire.RawProperties{0x80, 0, 200})
+		})},
+		{"properties with a continuation", arguments, wire.SyntaxError, content(func(_ *testing.T, p []byte) []byte {
+			return wire.AppendHeaderFrame(p, 1, wire.ClassBasic, 1, wire.RawProperties{0, 1, 0, 0})
+		})},
+		{"content on channel 0", "content on channel 0", wire.ChannelError, zero("x")},
+		{"body on channel 0", "content on channel 0", wire.ChannelError, bytesOf(3, 0, 0, 0, 0, 0, 0, 0xCE)},
+		{"method on a channel not open", "frame on a channel not open", wire.ChannelError, func(t *testing.T) []byte { return frames(t, 2, m) }},
+		{"content on a channel not open", "frame on a channel not open", wire.ChannelError, func(t *testing.T) []byte { return frames(t, 2, "x") }},
+		{"channel above channel-max", "channel number above channel-max", wire.ChannelError, func(t *testing.T) []byte { return frames(t, 2048, m) }},
+		{"channel.close-ok unasked", "unasked", wire.CommandInvalid, one(&wire.ChannelCloseOk{})},
+		{"connection.close-ok unasked", "unasked", wire.CommandInvalid, zero(&wire.ConnectionCloseOk{})},
+		{"connection method on a channel", "method out of place", wire.CommandInvalid, one(&wire.ConnectionClose{})},
+		{"channel method on channel 0", "method out of place", wire.CommandInvalid, zero(m)},
+		{"header without a method", orphan, wire.UnexpectedFrame, one("x")},
+		{"body without a header", orphan, wire.UnexpectedFrame, content(func(_ *testing.T, p []byte) []byte {
+			return wire.AppendBodyFrame(p, 1, []byte("x"))
+		})},
+		{"second header", orphan, wire.UnexpectedFrame, content(func(_ *testing.T, p []byte) []byte {
+			p = wire.AppendHeaderFrame(p, 1, wire.ClassBasic, 1, nil)
+			return wire.AppendHeaderFrame(p, 1, wire.ClassBasic, 1, nil)
+		})},
+		{"content inside content", orphan, wire.UnexpectedFrame, one(m, m, "x")},
+		{"reply that nothing asked for", "reply that does not match", wire.UnexpectedFrame, one(&wire.ChannelFlowOk{})},
+		{"unknown method", "unknown method", wire.NotImplemented, method(1, 0, 77, 0, 1)},
+		{"unknown method on channel 0", "unknown method", wire.NotImplemented, method(0, 0, 10, 0, 99)},
+	}
+}
+
 // offences are what a broker must not do on an open connection with channel 1
 // open, with a consumer "c" and a request for a queue.declare on its way.
-var offences = []offence{
-	{"unknown frame type", "unknown frame type", wire.FrameError, bytesOf(4, 0, 0, 0, 0, 0, 0, 0xCE)},
-	{"frame above frame-max", "frame above frame-max", wire.FrameError, bytesOf(3, 0, 1, 0, 2, 0, 0)},
-	{"wrong end octet", "wrong end octet", wire.FrameError, func(t *testing.T) []byte {
-		p := frames(t, 1, &wire.QueueDeclareOk{})
-		p[len(p)-1] = 0
-		return p
-	}},
-	{"wrong end octet of a body", "wrong end octet", wire.FrameError, func(t *testing.T) []byte {
-		p := frames(t, 1, &wire.BasicDeliver{ConsumerTag: "c"}, "body")
-		p[len(p)-1] = 0
-		return p
-	}},
-	{"heartbeat on a channel", "heartbeat", wire.FrameError, bytesOf(8, 0, 1, 0, 0, 0, 0, 0xCE)},
-	{"heartbeat with a payload", "heartbeat", wire.FrameError, bytesOf(8, 0, 0, 0, 0, 0, 1, 0, 0xCE)},
-	{"content header of another class", "content header of another class", wire.FrameError, func(t *testing.T) []byte {
-		return wire.AppendHeaderFrame(frames(t, 1, &wire.BasicDeliver{ConsumerTag: "c"}), 1, wire.ClassQueue, 1, nil)
-	}},
-	{"content header with a weight", "with a weight", wire.FrameError, func(t *testing.T) []byte {
-		p := frames(t, 1, &wire.BasicDeliver{ConsumerTag: "c"})
-		n := len(p)
-		p = wire.AppendHeaderFrame(p, 1, wire.ClassBasic, 1, nil)
-		p[n+10] = 1
-		return p
-	}},
-	{"more body than announced", "more body than announced", wire.FrameError, func(t *testing.T) []byte {
-		p := frames(t, 1, &wire.BasicDeliver{ConsumerTag: "c"})
-		p = wire.AppendHeaderFrame(p, 1, wire.ClassBasic, 2, nil)
-		return wire.AppendBodyFrame(p, 1, []byte("abc"))
-	}},
-	{"truncated arguments", "arguments or properties", wire.SyntaxError, func(t *testing.T) []byte {
-		return wire.Frame{Type: wire.FrameMethod, Channel: 1, Payload: []byte{0, 50, 0, 11, 9}}.AppendTo(nil)
-	}},
-	{"arguments left over", "arguments or properties", wire.SyntaxError, func(t *testing.T) []byte {
-		return wire.Frame{Type: wire.FrameMethod, Channel: 1, Payload: []byte{0, 60, 0, 80, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0}}.AppendTo(nil)
-	}},
-	{"properties that are cut off", "arguments or properties", wire.SyntaxError, func(t *testing.T) []byte {
-		return wire.AppendHeaderFrame(frames(t, 1, &wire.BasicDeliver{ConsumerTag: "c"}), 1, wire.ClassBasic, 1, wire.RawProperties{0x80, 0, 200})
-	}},
+var offences = append(sharedOffences(&wire.BasicDeliver{ConsumerTag: "c"}), []offence{
 	{"method of the client", "method out of place", wire.CommandInvalid, one(&wire.BasicPublish{})},
-	{"connection method on a channel", "method out of place", wire.CommandInvalid, one(&wire.ConnectionBlocked{})},
-	{"channel method on channel 0", "method out of place", wire.CommandInvalid, func(t *testing.T) []byte { return frames(t, 0, &wire.QueueDeclareOk{}) }},
-	{"close-ok unasked", "unasked", wire.CommandInvalid, one(&wire.ChannelCloseOk{})},
-	{"connection.close-ok unasked", "unasked", wire.CommandInvalid, func(t *testing.T) []byte { return frames(t, 0, &wire.ConnectionCloseOk{}) }},
-	{"second open-ok", "unasked", wire.CommandInvalid, func(t *testing.T) []byte { return frames(t, 0, &wire.ConnectionOpenOk{}) }},
+	{"connection method of the client", "method out of place", wire.CommandInvalid, zero(&wire.ConnectionUpdateSecret{})},
+	{"channel.open-ok on channel 0", "method out of place", wire.CommandInvalid, zero(&wire.ChannelOpenOk{})},
+	{"second start", "method out of place", wire.CommandInvalid, zero(start())},
+	{"second tune", "method out of place", wire.CommandInvalid, zero(&wire.ConnectionTune{})},
+	{"second open-ok", "unasked", wire.CommandInvalid, zero(&wire.ConnectionOpenOk{})},
+	{"update-secret-ok unasked", "unasked", wire.CommandInvalid, zero(&wire.ConnectionUpdateSecretOk{})},
 	{"confirm on a channel without", "confirm of what was not published", wire.CommandInvalid, one(&wire.BasicAck{DeliveryTag: 1})},
-	{"content on channel 0", "content on channel 0", wire.ChannelError, func(t *testing.T) []byte { return frames(t, 0, "x") }},
-	{"method on a channel not open", "frame on a channel not open", wire.ChannelError, func(t *testing.T) []byte { return frames(t, 2, &wire.QueueDeclareOk{}) }},
-	{"content on a channel not open", "frame on a channel not open", wire.ChannelError, func(t *testing.T) []byte { return frames(t, 2, "x") }},
-	{"channel above channel-max", "channel number above channel-max", wire.ChannelError, func(t *testing.T) []byte { return frames(t, 2048, &wire.ChannelOpenOk{}) }},
+	{"refusal on a channel without", "confirm of what was not published", wire.CommandInvalid, one(&wire.BasicNack{DeliveryTag: 1})},
 	{"reply to another request", "reply that does not match", wire.UnexpectedFrame, one(&wire.QueueBindOk{})},
-	{"header without a method", "content out of order", wire.UnexpectedFrame, one("x")},
-	{"body without a header", "content out of order", wire.UnexpectedFrame, func(t *testing.T) []byte {
-		return wire.AppendBodyFrame(frames(t, 1, &wire.BasicDeliver{ConsumerTag: "c"}), 1, []byte("x"))
-	}},
-	{"second header", "content out of order", wire.UnexpectedFrame, func(t *testing.T) []byte {
-		p := wire.AppendHeaderFrame(frames(t, 1, &wire.BasicDeliver{ConsumerTag: "c"}), 1, wire.ClassBasic, 1, nil)
-		return wire.AppendHeaderFrame(p, 1, wire.ClassBasic, 1, nil)
-	}},
-	{"method inside content", "content out of order", wire.UnexpectedFrame, one(&wire.BasicDeliver{ConsumerTag: "c"}, &wire.QueueDeclareOk{})},
-	{"unknown method", "unknown method", wire.NotImplemented, func(t *testing.T) []byte {
-		return wire.Frame{Type: wire.FrameMethod, Channel: 1, Payload: []byte{0, 77, 0, 1}}.AppendTo(nil)
-	}},
-	{"unknown method on channel 0", "unknown method", wire.NotImplemented, func(t *testing.T) []byte {
-		return wire.Frame{Type: wire.FrameMethod, Payload: []byte{0, 10, 0, 99}}.AppendTo(nil)
-	}},
-	{"method frame too short for an id", "wrong end octet", wire.FrameError, func(t *testing.T) []byte {
-		return wire.Frame{Type: wire.FrameMethod, Channel: 1, Payload: []byte{0}}.AppendTo(nil)
-	}},
-}
+	{"get-ok that nothing asked for", "reply that does not match", wire.UnexpectedFrame, one(&wire.BasicGetOk{})},
+	{"get-empty that nothing asked for", "reply that does not match", wire.UnexpectedFrame, one(&wire.BasicGetEmpty{})},
+	{"reply inside content", "content out of order", wire.UnexpectedFrame, one(&wire.BasicDeliver{ConsumerTag: "c"}, &wire.QueueDeclareOk{})},
+}...)
 
 func bytesOf(p ...byte) func(*testing.T) []byte { return func(*testing.T) []byte { return p } }
 

@@ -31,7 +31,7 @@ func (c *Conn) owe() error {
 // reply sends what the embedder answers. It ends the connection when the client
 // makes it answer more and more and does not read.
 func (c *Conn) reply(channel uint16, m wire.Method) error {
-	err := c.answer(channel, m)
+	err := c.answerWithin(channel, m, c.limits.frameMax)
 	if err == nil {
 		return nil
 	}

@@ -87,60 +87,18 @@ func serving(t testing.TB, cfg core.ServerConfig) *bench {
 
 // serverOffences are what a client must not do on an open connection with
 // channel 1 open.
-var serverOffences = []offence{
-	{"unknown frame type", "unknown frame type", wire.FrameError, bytesOf(4, 0, 0, 0, 0, 0, 0, 0xCE)},
-	{"frame above frame-max", "frame above frame-max", wire.FrameError, bytesOf(3, 0, 1, 0, 2, 0, 0)},
-	{"wrong end octet", "wrong end octet", wire.FrameError, func(t *testing.T) []byte {
-		p := frames(t, 1, &wire.QueueDeclare{})
-		p[len(p)-1] = 0
-		return p
-	}},
-	{"heartbeat on a channel", "heartbeat", wire.FrameError, bytesOf(8, 0, 1, 0, 0, 0, 0, 0xCE)},
-	{"content header of another class", "content header of another class", wire.FrameError, func(t *testing.T) []byte {
-		return wire.AppendHeaderFrame(frames(t, 1, &wire.BasicPublish{}), 1, wire.ClassQueue, 1, nil)
-	}},
-	{"content header with a weight", "with a weight", wire.FrameError, func(t *testing.T) []byte {
-		p := frames(t, 1, &wire.BasicPublish{})
-		n := len(p)
-		p = wire.AppendHeaderFrame(p, 1, wire.ClassBasic, 1, nil)
-		p[n+10] = 1
-		return p
-	}},
-	{"more body than announced", "more body than announced", wire.FrameError, func(t *testing.T) []byte {
-		p := frames(t, 1, &wire.BasicPublish{})
-		p = wire.AppendHeaderFrame(p, 1, wire.ClassBasic, 2, nil)
-		return wire.AppendBodyFrame(p, 1, []byte("abc"))
-	}},
-	{"truncated arguments", "arguments or properties", wire.SyntaxError, func(t *testing.T) []byte {
-		return wire.Frame{Type: wire.FrameMethod, Channel: 1, Payload: []byte{0, 50, 0, 10, 9}}.AppendTo(nil)
-	}},
-	{"properties with a continuation", "arguments or properties", wire.SyntaxError, func(t *testing.T) []byte {
-		return wire.AppendHeaderFrame(frames(t, 1, &wire.BasicPublish{}), 1, wire.ClassBasic, 1, wire.RawProperties{0, 1, 0, 0})
-	}},
+var serverOffences = append(sharedOffences(&wire.BasicPublish{}), []offence{
 	{"method of the server", "method out of place", wire.CommandInvalid, one(&wire.QueueDeclareOk{})},
-	{"connection method on a channel", "method out of place", wire.CommandInvalid, one(&wire.ConnectionUpdateSecret{})},
-	{"channel method on channel 0", "method out of place", wire.CommandInvalid, zero(&wire.QueueDeclare{})},
+	{"delivery by a client", "method out of place", wire.CommandInvalid, one(&wire.BasicDeliver{})},
 	{"start-ok on an open connection", "method out of place", wire.CommandInvalid, zero(startOk)},
+	{"secure-ok on an open connection", "method out of place", wire.CommandInvalid, zero(&wire.ConnectionSecureOk{})},
 	{"tune-ok on an open connection", "method out of place", wire.CommandInvalid, zero(tuneOk)},
 	{"second open", "method out of place", wire.CommandInvalid, zero(open)},
 	{"blocked by a client", "method out of place", wire.CommandInvalid, zero(&wire.ConnectionBlocked{})},
-	{"channel.close-ok unasked", "unasked", wire.CommandInvalid, one(&wire.ChannelCloseOk{})},
-	{"connection.close-ok unasked", "unasked", wire.CommandInvalid, zero(&wire.ConnectionCloseOk{})},
-	{"content on channel 0", "content on channel 0", wire.ChannelError, func(t *testing.T) []byte { return frames(t, 0, "x") }},
-	{"method on a channel not open", "frame on a channel not open", wire.ChannelError, func(t *testing.T) []byte { return frames(t, 2, &wire.QueueDeclare{}) }},
-	{"content on a channel not open", "frame on a channel not open", wire.ChannelError, func(t *testing.T) []byte { return frames(t, 2, "x") }},
-	{"channel above channel-max", "channel number above channel-max", wire.ChannelError, func(t *testing.T) []byte { return frames(t, 2048, &wire.ChannelOpen{}) }},
+	{"channel.open on channel 0", "method out of place", wire.CommandInvalid, zero(&wire.ChannelOpen{})},
 	{"second channel.open", "channel.open on an open channel", wire.ChannelError, one(&wire.ChannelOpen{})},
-	{"flow-ok unasked", "reply that does not match", wire.UnexpectedFrame, one(&wire.ChannelFlowOk{})},
 	{"cancel-ok unasked", "reply that does not match", wire.UnexpectedFrame, one(&wire.BasicCancelOk{ConsumerTag: "c"})},
-	{"header without a method", "content out of order", wire.UnexpectedFrame, one("x")},
-	{"body without a header", "content out of order", wire.UnexpectedFrame, func(t *testing.T) []byte {
-		return wire.AppendBodyFrame(frames(t, 1, &wire.BasicPublish{}), 1, []byte("x"))
-	}},
-	{"method inside content", "content out of order", wire.UnexpectedFrame, one(&wire.BasicPublish{}, &wire.QueueDeclare{})},
-	{"unknown method", "unknown method", wire.NotImplemented, func(t *testing.T) []byte {
-		return wire.Frame{Type: wire.FrameMethod, Channel: 1, Payload: []byte{0, 77, 0, 1}}.AppendTo(nil)
-	}},
+	{"request inside content", "content out of order", wire.UnexpectedFrame, one(&wire.BasicPublish{}, &wire.QueueDeclare{})},
 	{"publish with immediate", `bit "immediate"`, wire.NotImplemented, func(t *testing.T) []byte {
 		p := frames(t, 1, &wire.BasicPublish{})
 		p[len(p)-2] |= 2
@@ -153,7 +111,7 @@ var serverOffences = []offence{
 		}
 		return p
 	}},
-}
+}...)
 
 func zero(items ...any) func(*testing.T) []byte {
 	return func(t *testing.T) []byte { return frames(t, 0, items...) }
