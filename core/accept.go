@@ -221,7 +221,7 @@ func (c *Conn) Refuse(code wire.Code, text string) error {
 	}[c.asked]
 	cause := &Error{Code: code, Text: text, Method: about, Host: c.cfg.host}
 	if c.asked == undecidedAuth && !c.HasCapability("authentication_failure_close") {
-		c.cause, c.state, c.asked = cause, StateAborted, undecidedNothing
+		c.cause, c.state = cause, StateAborted
 		c.out.discard()
 		c.disarm(dlHandshake)
 		return nil

@@ -91,7 +91,7 @@ func (c *Conn) finish() {
 	c.out.reclaim()
 	c.dl = deadlines{lastRead: c.dl.lastRead, lastWrite: c.dl.lastWrite}
 	c.in = input{}
-	c.shake, c.asked = nil, undecidedNothing
+	c.shake = nil
 	defer c.tellClose()
 	defer c.closeChannels()
 	reason := error(&closedError{what: "the connection", reason: c.cause})

@@ -217,11 +217,6 @@ func TestPanicLeavesOnlyLostWhichTellsTheRest(t *testing.T) {
 	other := b.channelUnasked()
 	ok(t, ch.Qos(&wire.BasicQos{}, func(*wire.BasicQosOk, error) { panic("in a reply") }))
 	ok(t, ch.TxSelect(&wire.TxSelect{}, reply[*wire.TxSelectOk](b, "tx")))
-	recovered := func(f func()) (v any) {
-		defer func() { v = recover() }()
-		f()
-		return nil
-	}
 	if v := recovered(func() { b.method(1, &wire.ChannelOpenOk{}, &wire.BasicQosOk{}) }); v != "in a reply" {
 		t.Fatalf("recovered %v", v)
 	}
@@ -239,6 +234,12 @@ func TestPanicLeavesOnlyLostWhichTellsTheRest(t *testing.T) {
 	b.told("tx failed: "+why, "1 closed, panics", "2 closed: "+why, "closed: "+why)
 	b.c.Lost(cause, b.now)
 	b.told()
+}
+
+func recovered(f func()) (v any) {
+	defer func() { v = recover() }()
+	f()
+	return nil
 }
 
 // channelUnasked opens a channel of which the broker hears later.

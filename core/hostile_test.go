@@ -214,3 +214,30 @@ func TestUnansweredRequestsOfAllChannelsAreBoundedTogether(t *testing.T) {
 		t.Errorf("one more ended it with %v", b.c.Err())
 	}
 }
+
+// mute decides nothing.
+type mute struct{ grabber }
+
+func (*mute) OnUpdateSecret(*core.Conn, wire.Secret, string) {}
+
+func TestSecretsThatNobodyJudgesAreBounded(t *testing.T) {
+	b := &bench{t: t, now: epoch, split: whole}
+	c, err := core.NewServer(core.ServerConfig{}, &mute{})
+	ok(t, err)
+	b.c = c
+	ok(t, c.Start(b.now))
+	b.method(0, []byte(wire.ProtocolHeader), startOk, tuneOk, open)
+	secret := frames(t, 0, &wire.ConnectionUpdateSecret{})
+	for range 65_536 {
+		c.Feed(secret, b.now)
+	}
+	ok(t, c.Accept()) // of one, which makes room for one
+	c.Feed(secret, b.now)
+	if !c.IsOpen() {
+		t.Fatalf("65,536 secrets ended the connection: %v", c.Err())
+	}
+	c.Feed(secret, b.now)
+	if !errors.Is(c.Err(), wire.ResourceError) {
+		t.Errorf("one more ended it with %v", c.Err())
+	}
+}

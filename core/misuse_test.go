@@ -145,18 +145,26 @@ func large() *core.Content {
 // grabber keeps the channel that was opened last.
 type grabber struct {
 	core.NopServer
-	ch *core.Channel
+	ch   *core.Channel
+	told []string // of methods and publishes
 }
 
 func (*grabber) OnAuth(c *core.Conn, _ string, _ wire.Secret) { c.Accept() }
 func (g *grabber) OnChannel(_ *core.Conn, ch *core.Channel) core.ServerChannelHandler {
 	g.ch = ch
-	return silent{}
+	return silent{g: g}
 }
 
-type silent struct{ core.NopServerChannel }
+// silent answers nothing.
+type silent struct {
+	core.NopServerChannel
+	g *grabber
+}
 
-func (silent) OnMethod(*core.Channel, wire.Method) {}
+func (s silent) OnMethod(_ *core.Channel, m wire.Method) {
+	s.g.told = append(s.g.told, m.ID().String())
+}
+func (s silent) OnPublish(*core.Channel, *core.Published) { s.g.told = append(s.g.told, "publish") }
 
 func TestPublishedCanBeKeptByClone(t *testing.T) {
 	b := &bench{t: t, now: epoch, split: single}

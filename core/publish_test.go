@@ -75,3 +75,68 @@ func TestUnboundedPublishIsNeverRefused(t *testing.T) {
 		ok(t, err)
 	}
 }
+
+// The last envelope is kept for the next publish; it must be the same in all.
+func TestPublishesThatDifferInOneFieldAreSentAsTheyAre(t *testing.T) {
+	b := opened(t, core.ClientConfig{})
+	first, second := b.channel(), b.channel()
+	long := string(make([]byte, 256))
+	var want []wire.BasicPublish
+	for _, p := range []core.Publishing{
+		{Exchange: "e", RoutingKey: "k"},
+		{Exchange: "e", RoutingKey: "k", Mandatory: true},
+		{Exchange: "e", RoutingKey: "k"},
+		{Exchange: "f", RoutingKey: "k"},
+		{Exchange: "f", RoutingKey: long},
+		{Exchange: "f", RoutingKey: long},
+		{Exchange: "f", RoutingKey: "l"},
+	} {
+		for _, ch := range []*core.Channel{first, second} {
+			_, err := ch.Publish(&p)
+			if refused := p.RoutingKey == long; (err != nil) != refused {
+				t.Fatalf("publish to %q: %v", p.RoutingKey, err)
+			}
+			if err == nil {
+				want = append(want, wire.BasicPublish{Exchange: p.Exchange, RoutingKey: p.RoutingKey, Mandatory: p.Mandatory})
+			}
+		}
+	}
+	b.flush()
+	for len(b.in) > 0 {
+		f, n, err := wire.ParseFrame(b.in, 0)
+		ok(t, err)
+		b.in = b.in[n:]
+		if f.Type != wire.FrameMethod {
+			continue
+		}
+		m, err := wire.Decode(f.Payload)
+		ok(t, err)
+		if got := m.(*wire.BasicPublish); *got != want[0] {
+			t.Errorf("sent %+v, want %+v", *got, want[0])
+		}
+		want = want[1:]
+	}
+	if len(want) > 0 {
+		t.Errorf("%d were not sent", len(want))
+	}
+}
+
+func TestPropertiesAboveFrameMaxAreRefused(t *testing.T) {
+	b := opened(t, core.ClientConfig{FrameMax: 4096})
+	ch := confirming(b, 0)
+	raw := func(n int) wire.RawProperties {
+		p, err := (&wire.Properties{Headers: wire.Table{"k": string(make([]byte, n))}}).Encode()
+		ok(t, err)
+		return p
+	}
+	const overhead = 7 + 12 + 2 + 4 + 2 + 5 + 1 // frame, header, flags, table, key, value, end
+	if _, err := ch.Publish(&core.Publishing{RawProperties: raw(4096 - overhead + 1)}); !errors.Is(err, core.ErrFrameTooLarge) {
+		t.Errorf("one byte too many: %v", err)
+	}
+	b.sent()
+	seq, err := ch.Publish(&core.Publishing{RawProperties: raw(4096 - overhead)})
+	if ok(t, err); seq != 1 {
+		t.Errorf("the refused one took number 1")
+	}
+	b.sent("1 basic.publish", "1 header 0")
+}

@@ -101,3 +101,19 @@ func TestNothingIsBufferedWhenTheConnectionIsOver(t *testing.T) {
 		t.Errorf("%d bytes are buffered", n)
 	}
 }
+
+func TestOnlyTheLoansOfADeadChannelAreGivenUp(t *testing.T) {
+	b := opened(t, core.ClientConfig{Serial: true})
+	first, second := b.channel(), b.channel()
+	ok(t, first.Qos(&wire.BasicQos{}, nil))
+	b.received()
+	for i, ch := range []*core.Channel{first, second, first, second} {
+		_, err := ch.PublishLoan(&core.Publishing{Body: make([]byte, 100+i)}, func(err error) { b.note("%d returned, not sent %v", i, errors.Is(err, core.ErrNotSent)) })
+		ok(t, err)
+	}
+	b.method(2, &wire.ChannelClose{ReplyCode: wire.NotFound, ReplyText: "gone"})
+	b.told("1 returned, not sent true", "3 returned, not sent true", "2 closed: amqp: rabbit:5672: channel 2 closed by the broker: 404 NOT_FOUND - gone")
+	b.method(1, &wire.BasicQosOk{})
+	b.sent("2 channel.close-ok", "1 basic.publish", "1 header 100", "1 body 100", "1 basic.publish", "1 header 102", "1 body 102")
+	b.told("0 returned, not sent false", "2 returned, not sent false")
+}

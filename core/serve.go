@@ -351,7 +351,7 @@ func (c *Conn) failWith(cause *Error) error {
 	if err := c.sendClose(cause.Code, cause.Text, cause.Method); err != nil {
 		return err
 	}
-	c.cause, c.asked = cause, undecidedNothing
+	c.cause = cause
 	c.disarm(dlHandshake)
 	return nil
 }

@@ -197,6 +197,31 @@ func TestServerRefusesHandshakes(t *testing.T) {
 	}
 }
 
+func TestWhatComesOnAChannelThatAServerClosesIsDropped(t *testing.T) {
+	b := &bench{t: t, now: epoch, split: whole}
+	grab := &grabber{}
+	c, err := core.NewServer(core.ServerConfig{}, grab)
+	ok(t, err)
+	b.c = c
+	ok(t, c.Start(b.now))
+	b.method(0, []byte(wire.ProtocolHeader), startOk, tuneOk, open)
+	b.method(1, &wire.ChannelOpen{})
+	b.received()
+	for _, closing := range []func(ch *core.Channel) error{
+		func(ch *core.Channel) error { return ch.Close(0, "") },
+		func(ch *core.Channel) error { return ch.Fail(wire.NotFound, "", 0) },
+	} {
+		grab.told = nil
+		ok(t, closing(grab.ch))
+		b.received()
+		b.method(1, &wire.QueueDeclare{}, &wire.BasicPublish{}, "x", &wire.BasicAck{DeliveryTag: 1})
+		b.sent()
+		b.method(1, &wire.ChannelCloseOk{}, &wire.ChannelOpen{}, &wire.TxSelect{})
+		compare(t, "told", grab.told, []string{"tx.select"})
+		b.received()
+	}
+}
+
 func TestServerHandshakeHasADeadline(t *testing.T) {
 	b := newServerBench(t, core.ServerConfig{})
 	b.feed([]byte("AMQP"))
