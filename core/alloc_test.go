@@ -160,7 +160,13 @@ func TestLittleIsKeptOfLargeMessages(t *testing.T) {
 			c.Feed(p[:cut], epoch)
 			c.Feed(p[cut:], epoch)
 		}
-		c.Advance(c.Buffered())
+		ch, err := c.OpenChannel(nil)
+		ok(t, err)
+		for _, size := range []int{300_000, 10} {
+			_, err := ch.Publish(&core.Publishing{Body: make([]byte, size)})
+			ok(t, err)
+			c.Advance(c.Buffered())
+		}
 		return c
 	}
 	if n := heapOf(100, large); n > 20_000 {

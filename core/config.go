@@ -78,7 +78,8 @@ type ClientConfig struct {
 	BlockedTimeout time.Duration
 
 	// MaxMessage bounds an inbound body, in bytes. A larger one closes its
-	// channel. Default 128 MiB.
+	// channel. Messages that have begun to come on several channels share it,
+	// beyond 64 KiB for each. Default 128 MiB.
 	MaxMessage int64
 	// MaxBuffered bounds the output that waits in the Conn, in bytes: above
 	// it, Publish returns ErrBackpressure. Everything but publishes is always

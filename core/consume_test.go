@@ -227,3 +227,31 @@ func TestRepliesMayOvertakeThoseAboutConsumers(t *testing.T) {
 	b.method(1, &wire.BasicConsumeOk{ConsumerTag: "b"})
 	b.sent("0 connection.close 505")
 }
+
+// closer closes the channel as soon as a streamed message is whole.
+type closer struct {
+	b    *bench
+	ch   *core.Channel
+	left int
+}
+
+func (c *closer) OnBegin(_ *core.Delivery, size uint64) { c.left = int(size) }
+func (c *closer) OnEnd(err error)                       { c.b.note("end: %v", err) }
+func (c *closer) OnChunk(p []byte) {
+	if c.left -= len(p); c.left == 0 {
+		ok(c.b.t, c.ch.Close(0, ""))
+	}
+}
+
+func TestAStreamThatClosesItsChannelEndsAlikeHoweverItIsCut(t *testing.T) {
+	inEverySplit(t, func(t *testing.T, s split) {
+		b := opened(t, core.ClientConfig{})
+		ch := b.channel()
+		ok(t, ch.ConsumeStream(&wire.BasicConsume{ConsumerTag: "c"}, &closer{b: b, ch: ch}, nil))
+		b.split = s
+		b.method(1, &wire.BasicConsumeOk{ConsumerTag: "c"}, &wire.BasicDeliver{ConsumerTag: "c"}, "body")
+		b.told()
+		b.method(1, &wire.ChannelCloseOk{})
+		b.told("end: amqp: closed", "1 closed: <nil>")
+	})
+}

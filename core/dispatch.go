@@ -23,8 +23,8 @@ func (c *Conn) channelMethod(number uint16, id wire.MethodID, args []byte) error
 	case wire.ChannelCloseOkID:
 		return ch.onChannelCloseOk()
 	}
-	if ch.state == channelExpired || ch.cause != nil {
-		return nil // told as over; what still comes was sent before the peer knew
+	if ch.cause != nil {
+		return nil // told as over, or about to be; what still comes was sent before the peer knew
 	}
 	if m := ch.receiving(); m != nil {
 		return offend(wire.UnexpectedFrame, "%s inside the content of %s", id, m.method)

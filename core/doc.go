@@ -55,7 +55,8 @@
 // Return is lent until the callback returns; Clone makes a copy to keep. Input
 // is bounded by frame-max and MaxMessage, output by MaxBuffered. Bodies larger
 // than memory pass through ConsumeStream, large ones leave uncopied by
-// PublishLoan. Built with the race detector, the machine overwrites memory when a
+// PublishLoan. A connection that is idle for long enough to send a heartbeat gives
+// back what only traffic needs; it then takes about 1 KiB. Built with the race detector, the machine overwrites memory when a
 // loan ends.
 //
 // # Servers
@@ -130,7 +131,7 @@
 //	reply that does not match, content out of order             505 connection
 //	unknown method                                              540 connection
 //	delivery to an unknown consumer                             404 channel
-//	body above MaxMessage, unfinished messages far above        311 channel
+//	body above MaxMessage, alone or with unfinished ones        311 channel
 //
 // A client passes over a channel.close that repeats one: RabbitMQ does that until
 // it has the answer to the first.

@@ -44,7 +44,8 @@ var (
 	// ErrFrameTooLarge: what was to be sent does not fit a frame; frame-max
 	// bounds every method and content header.
 	ErrFrameTooLarge = errors.New("amqp: larger than frame-max")
-	// ErrMessageTooLarge: an inbound body is larger than MaxMessage.
+	// ErrMessageTooLarge: an inbound body is larger than MaxMessage, or than what
+	// unfinished messages on other channels leave of it.
 	ErrMessageTooLarge = errors.New("amqp: message larger than MaxMessage")
 )
 

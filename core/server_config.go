@@ -46,11 +46,14 @@ type ServerConfig struct {
 	CloseTimeout time.Duration
 
 	// MaxMessage bounds the body of a publish, in bytes. A larger one closes its
-	// channel. Default 128 MiB.
+	// channel. Messages that have begun to come on several channels share it,
+	// beyond 64 KiB for each. Default 128 MiB.
 	MaxMessage int64
 	// MaxBuffered bounds the output that waits in the Conn, in bytes: above it,
 	// Deliver, Return and GetOk return ErrBackpressure. Methods without content
-	// are always accepted. Default 16 MiB.
+	// are always accepted, but a client that leaves more than that of them (at
+	// least 1 MiB) unread is closed with 506. Unbounded lets 16 MiB of them wait.
+	// Default 16 MiB.
 	MaxBuffered int
 
 	// Trace, if set, is told of every frame that is sent or received. It must

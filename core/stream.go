@@ -12,7 +12,8 @@ type StreamHandler interface {
 	// where the body is cut means nothing.
 	OnChunk(p []byte)
 	// OnEnd: once for each OnBegin, before OnClose of the channel: with nil when
-	// the body is whole, else with what ended the channel.
+	// the body is whole, else with what ended the channel, also when that was done
+	// inside a callback for the last piece.
 	OnEnd(err error)
 }
 
