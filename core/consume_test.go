@@ -100,8 +100,14 @@ func TestALateCancelOkSparesTheNextConsumerWithTheTag(t *testing.T) {
 		ok(t, ch.Cancel(&wire.BasicCancel{ConsumerTag: "c"}, nil))
 		b.method(1, &wire.BasicCancel{ConsumerTag: "c", NoWait: true}) // the broker was first
 		ok(t, ch.Consume(&wire.BasicConsume{ConsumerTag: "c"}, b.deliver, nil))
-		b.method(1, &wire.BasicCancelOk{ConsumerTag: "c"}, &wire.BasicConsumeOk{ConsumerTag: "c"}, &wire.BasicDeliver{ConsumerTag: "c"}, "x")
-		b.told("1 cancel c", `delivery 0 to c: "x"`)
+		b.method(1, &wire.BasicCancelOk{ConsumerTag: "c"}, &wire.BasicConsumeOk{ConsumerTag: "c"})
+		b.told("1 cancel c")
+		if other {
+			b.method(1, &wire.BasicDeliver{ConsumerTag: "other"}, "y")
+			b.told(`delivery 0 to other: "y"`)
+		}
+		b.method(1, &wire.BasicDeliver{ConsumerTag: "c"}, "x")
+		b.told(`delivery 0 to c: "x"`)
 	}
 }
 

@@ -117,3 +117,14 @@ func TestOnlyTheLoansOfADeadChannelAreGivenUp(t *testing.T) {
 	b.sent("2 channel.close-ok", "1 basic.publish", "1 header 100", "1 body 100", "1 basic.publish", "1 header 102", "1 body 102")
 	b.told("0 returned, not sent false", "2 returned, not sent false")
 }
+
+func TestTheAnswerToASecretLetsHeldBackCallsGo(t *testing.T) {
+	b := opened(t, core.ClientConfig{Serial: true})
+	ch := b.channel()
+	ok(t, b.c.UpdateSecret(wire.NewSecret("s"), "", func(err error) { b.note("secret: %v", err) }))
+	ok(t, ch.Qos(&wire.BasicQos{}, nil))
+	b.sent("0 connection.update-secret")
+	b.method(0, &wire.ConnectionUpdateSecretOk{})
+	b.told("secret: <nil>")
+	b.sent("1 basic.qos")
+}
