@@ -215,6 +215,32 @@ func TestUnansweredRequestsOfAllChannelsAreBoundedTogether(t *testing.T) {
 	}
 }
 
+func TestRequestsThatAreAnsweredAreForgotten(t *testing.T) {
+	b := newAnswering(t)
+	b.method(1, &wire.ChannelOpen{})
+	for _, p := range [][]byte{frames(t, 1, &wire.QueueDeclare{}), frames(t, 1, &wire.BasicGet{}), frames(t, 0, &wire.ConnectionUpdateSecret{})} {
+		for range 66_000 {
+			b.c.Feed(p, b.now)
+			b.c.Advance(b.c.Buffered())
+		}
+	}
+	if err := b.c.Err(); err != nil {
+		t.Fatal(err)
+	}
+	grab := &grabber{}
+	c, err := core.NewServer(core.ServerConfig{}, grab)
+	ok(t, err)
+	b.c = c
+	ok(t, c.Start(b.now))
+	b.method(0, []byte(wire.ProtocolHeader), startOk, tuneOk, open)
+	b.method(1, &wire.ChannelOpen{}, &wire.QueueDeclare{})
+	ok(t, grab.ch.Send(&wire.QueueDeclareOk{}))
+	var e *core.ConfigError
+	if err := grab.ch.Send(&wire.QueueDeclareOk{}); !errors.As(err, &e) {
+		t.Errorf("a second answer: %v", err)
+	}
+}
+
 // mute decides nothing.
 type mute struct{ grabber }
 
