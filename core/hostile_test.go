@@ -163,13 +163,15 @@ func TestUnfinishedBodiesOfAllChannelsAreBoundedTogether(t *testing.T) {
 
 func TestSmallMessagesOfManyChannelsMayInterleave(t *testing.T) {
 	b := serving(t, core.ServerConfig{MaxMessage: 60_000})
-	for number := uint16(2); number <= 100; number++ {
+	for number := uint16(2); number <= 25; number++ {
 		b.method(number, &wire.ChannelOpen{})
 	}
 	b.log = nil
-	b.feed(halves(t, 100, &wire.BasicPublish{}, 60_000))
-	for number := uint16(1); number <= 100; number++ {
-		b.feed(wire.AppendBodyFrame(nil, number, []byte("x")))
+	for range 4 {
+		b.feed(halves(t, 25, &wire.BasicPublish{}, 60_000))
+		for number := uint16(1); number <= 25; number++ {
+			b.feed(wire.AppendBodyFrame(nil, number, []byte("x")))
+		}
 	}
 	if len(b.log) != 100 || b.c.Err() != nil {
 		t.Errorf("%d messages came; the connection ended with %v", len(b.log), b.c.Err())
