@@ -57,6 +57,7 @@ func TestImportsPointDownward(t *testing.T) {
 		"internal/stream":            {"adapters", unix},
 		"ioloop":                     {"adapters", "internal/stream", unix},
 		"adapters/gnet":              {"adapters", "internal/stream", "ioloop", unix, "github.com/panjf2000/gnet/v2", "github.com/panjf2000/gnet/v2/pkg/logging"},
+		"adapters/evio":              {"adapters", "internal/stream", "ioloop", unix, "github.com/tidwall/evio"},
 		"adapters/driver":            {"adapters", "core", "core/wire"},
 		"adapters/blocking":          {"adapters", "adapters/driver", "adapters/stdnet", "core", "core/wire"},
 	} {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/haypile/haypile/adapters"
 	"github.com/haypile/haypile/adapters/blocking"
+	"github.com/haypile/haypile/adapters/evio"
 	"github.com/haypile/haypile/adapters/gnet"
 	"github.com/haypile/haypile/adapters/stdnet"
 	"github.com/haypile/haypile/ioloop"
@@ -34,6 +35,13 @@ var adapterLoops = map[string]func(t *testing.T) adapters.Loop{
 	"stdnet": func(*testing.T) adapters.Loop { return stdnet.New() },
 	"gnet": func(t *testing.T) adapters.Loop {
 		l, err := gnet.New()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l
+	},
+	"evio": func(t *testing.T) adapters.Loop {
+		l, err := evio.New()
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/haypile/haypile/adapters"
 	"github.com/haypile/haypile/adapters/blocking"
+	"github.com/haypile/haypile/adapters/evio"
 	"github.com/haypile/haypile/adapters/gnet"
 	"github.com/haypile/haypile/adapters/stdnet"
 	"github.com/haypile/haypile/ioloop"
@@ -21,7 +22,7 @@ import (
 func main() {
 	log.SetFlags(0)
 	url := flag.String("url", "amqp://guest:guest@localhost/", "AMQP URI of a RabbitMQ")
-	adapter := flag.String("adapter", "stdnet", "stdnet, ioloop or gnet")
+	adapter := flag.String("adapter", "stdnet", "stdnet, ioloop, gnet or evio")
 	flag.Parse()
 	loop, err := newLoop(*adapter)
 	if err != nil {
@@ -41,6 +42,8 @@ func newLoop(adapter string) (adapters.Loop, error) {
 		return stdnet.New(), nil
 	case "gnet":
 		return gnet.New()
+	case "evio":
+		return evio.New()
 	case "ioloop":
 		loop, err := ioloop.New()
 		if err != nil {

@@ -1,0 +1,316 @@
+//go:build linux || darwin || dragonfly || freebsd || netbsd || openbsd
+
+package evio_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/haypile/haypile/adapters"
+	"github.com/haypile/haypile/adapters/evio"
+)
+
+const bound = 30 * time.Second
+
+// handler passes its calls on.
+type handler struct {
+	open  func()
+	data  func(p []byte)
+	wake  func()
+	ended chan error
+	t     adapters.Transport
+}
+
+func (h *handler) OnOpen(t adapters.Transport, _ time.Time) {
+	h.t = t
+	h.open()
+}
+
+func (h *handler) OnData(p []byte, _ time.Time) {
+	if h.data != nil {
+		h.data(p)
+	}
+}
+
+func (h *handler) OnWake(time.Time) {
+	if h.wake != nil {
+		h.wake()
+	}
+}
+
+func (h *handler) OnClose(err error, _ time.Time) { h.ended <- err }
+
+// attach runs a handler against a peer.
+func attach(t *testing.T, l *evio.Loop, h *handler) (peer net.Conn) {
+	t.Helper()
+	ours, peer := pair(t)
+	if err := try(l, h, ours); err != nil {
+		t.Fatal(err)
+	}
+	return peer
+}
+
+// try waits for OnOpen if Attach succeeds.
+func try(l *evio.Loop, h *handler, ours net.Conn) error {
+	opened := make(chan struct{})
+	h.open = func() { close(opened) }
+	h.ended = make(chan error, 1)
+	err := l.Attach(ours, h)
+	if err == nil {
+		<-opened
+	}
+	return err
+}
+
+func echo() *handler {
+	h := &handler{}
+	h.data = func(p []byte) { h.t.Write([][]byte{p}) }
+	return h
+}
+
+// echoes fails the test unless what is sent comes back.
+func echoes(t *testing.T, peer net.Conn, message string) {
+	t.Helper()
+	peer.SetDeadline(time.Now().Add(bound))
+	io.WriteString(peer, message)
+	back := make([]byte, len(message))
+	if _, err := io.ReadFull(peer, back); err != nil || string(back) != message {
+		t.Errorf("sent %q, got %q, %v", message, back, err)
+	}
+}
+
+func pair(t testing.TB) (ours, peer net.Conn) {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	if ours, err = net.Dial("tcp", ln.Addr().String()); err != nil {
+		t.Fatal(err)
+	}
+	if peer, err = ln.Accept(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { peer.Close() })
+	return ours, peer
+}
+
+// running is a loop that is closed when the test ends.
+func running(t *testing.T, opts ...evio.Option) *evio.Loop {
+	t.Helper()
+	l := start(t, opts...)
+	t.Cleanup(func() { end(t, l) })
+	return l
+}
+
+func end(t *testing.T, l *evio.Loop) {
+	t.Helper()
+	l.Close()
+	select {
+	case <-l.Done():
+	case <-time.After(bound):
+		t.Fatal("the loop does not end")
+	}
+}
+
+// modes are the ways in which a loop can work.
+var modes = map[string][]evio.Option{"grafted": nil, "relayed": {evio.WithRelay()}}
+
+func TestConnectionsThatWrapAnotherAreRefused(t *testing.T) {
+	l := running(t)
+	ours, peer := pair(t)
+	wrapped := struct{ net.Conn }{ours}
+	if err := l.Attach(wrapped, &handler{}); !errors.Is(err, adapters.ErrNotPollable) {
+		t.Errorf("attach: %v", err)
+	}
+	peer.SetDeadline(time.Now().Add(bound))
+	if _, err := peer.Read(make([]byte, 1)); err != io.EOF {
+		t.Errorf("the connection was left open: %v", err)
+	}
+}
+
+func TestAnEvioOfOtherFieldsRelaysAndSaysSo(t *testing.T) {
+	var told []error
+	l := running(t, evio.WithOtherFields(), evio.WithErrorHandler(func(err error) { told = append(told, err) }))
+	if len(told) != 1 || !errors.Is(told[0], evio.ErrNotGrafted) {
+		t.Errorf("told %v", told)
+	}
+	echoes(t, attach(t, l, echo()), "relayed")
+}
+
+// evio waits for a signal that its loop gives at its end. It is lost when nobody
+// waits yet, and the server stays for ever.
+func TestLoopsThatAreClosedAtOnceEnd(t *testing.T) {
+	for name, opts := range modes {
+		t.Run(name, func(t *testing.T) {
+			var wg sync.WaitGroup
+			for range 4 {
+				wg.Go(func() {
+					for range 50 {
+						l, err := evio.New(opts...)
+						if err != nil {
+							t.Error(err)
+							return
+						}
+						l.Close()
+						select {
+						case <-l.Done():
+						case <-time.After(bound):
+							t.Error("the loop does not end")
+							return
+						}
+					}
+				})
+			}
+			wg.Wait()
+		})
+	}
+}
+
+// Many loops that come and go, each with connections of the others' numbers.
+func TestWakesOfEndedTransportsReachNobody(t *testing.T) {
+	for range 10 {
+		l := start(t)
+		h := &handler{}
+		attach(t, l, h)
+		var wg sync.WaitGroup
+		stop := make(chan struct{})
+		for range 2 {
+			wg.Go(func() {
+				for {
+					select {
+					case <-stop:
+						return
+					default:
+						h.t.Wake()
+					}
+				}
+			})
+		}
+		end(t, l)
+		// A descriptor of a number that the loop has freed: a stray byte would be
+		// read from it.
+		a, b := pair(t)
+		for range 100 {
+			h.t.Wake()
+		}
+		close(stop)
+		wg.Wait()
+		a.Close()
+		b.SetDeadline(time.Now().Add(bound))
+		if n, err := b.Read(make([]byte, 10)); n != 0 || err != io.EOF {
+			t.Errorf("%d bytes came, %v", n, err)
+		}
+	}
+}
+
+// Connections that come and go get each other's numbers, and events that were
+// meant for the one before.
+func TestConnectionsOfTheSameNumberAreNeverMistaken(t *testing.T) {
+	for name, opts := range modes {
+		t.Run(name, func(t *testing.T) {
+			l := running(t, append(slices.Clone(opts), evio.WithEventLoops(2))...)
+			var wg sync.WaitGroup
+			for caller := range 6 {
+				wg.Go(func() {
+					for i := range 60 {
+						comeAndGo(t, l, fmt.Sprintf("%d of %d", i, caller), i%4)
+					}
+				})
+			}
+			wg.Wait()
+		})
+	}
+}
+
+// comeAndGo ends a connection in one of four ways.
+func comeAndGo(t *testing.T, l *evio.Loop, message string, way int) {
+	h := echo()
+	ours, peer := pair(t)
+	defer peer.Close()
+	if err := try(l, h, ours); err != nil {
+		t.Error(err)
+		return
+	}
+	echoes(t, peer, message)
+	switch way {
+	case 0:
+		peer.Close()
+	case 1:
+		peer.(*net.TCPConn).CloseWrite()
+	default:
+		// Input is there, or about to be, when the transport ends.
+		h.wake = h.t.Abort
+		if way == 3 {
+			h.wake = func() {
+				h.t.SetReading(false)
+				h.t.Close()
+			}
+		}
+		go io.WriteString(peer, message)
+		h.t.Wake()
+	}
+	if way == 3 {
+		go io.Copy(io.Discard, peer) // then the peer ends, too
+		peer.(*net.TCPConn).CloseWrite()
+	}
+	select {
+	case err := <-h.ended:
+		if err != nil {
+			t.Errorf("ended by way %d with %v", way, err)
+		}
+	case <-time.After(bound):
+		t.Error("no OnClose")
+	}
+}
+
+// evio cuts the name of its socket at a question mark, and removes what has the
+// name that is left, a directory with all that is in it.
+func TestADirectoryWithAQuestionMarkIsNotUsed(t *testing.T) {
+	root := t.TempDir()
+	kept := filepath.Join(root, "data", "kept")
+	temp := filepath.Join(root, "data?x")
+	for _, dir := range []string{filepath.Dir(kept), temp} {
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(kept, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("TMPDIR", temp)
+	if l, err := evio.New(); err == nil {
+		t.Error("New succeeded")
+		end(t, l)
+	}
+	if _, err := os.Stat(kept); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestNothingIsLeftInTheTemporaryDirectory(t *testing.T) {
+	temp, err := os.MkdirTemp("", "") // short enough for a socket
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(temp)
+	t.Setenv("TMPDIR", temp)
+	l := start(t)
+	look := func(when string) {
+		if left, err := os.ReadDir(temp); err != nil || len(left) != 0 {
+			t.Errorf("%s: %v, %v", when, left, err)
+		}
+	}
+	look("while the loop runs")
+	end(t, l)
+	look("after its end")
+}
