@@ -75,13 +75,7 @@ func (e *engine) start() error {
 		// evio would cut the path there, and remove what bears the rest of the name.
 		return fmt.Errorf("cannot use a directory of this name: %q", dir)
 	}
-	// evio serves no descriptor 0, which it would have if that is free.
-	zero, err := os.Open(os.DevNull)
-	if err != nil {
-		return err
-	}
-	defer zero.Close()
-	e.low = occupy(int(zero.Fd()))
+	e.low = occupy()
 	go e.serve()
 	limit := time.NewTimer(startLimit)
 	defer limit.Stop()
@@ -116,25 +110,21 @@ const high = 1 << 10
 // what the process may have, so that evio's listener gets one above. At its end
 // evio closes it twice: if it were the lowest number that is free in between, it
 // could be somebody else's by the second time.
-func occupy(fd int) (taken []int) {
+func occupy() (taken []int) {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
 		return nil
 	}
-	end := high
-	if half := uint64(limit.Cur) / 2; half < high {
-		end = int(half)
-	}
-	for {
-		n, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
-		if err != nil {
-			return taken
-		}
+	end := int(min(high, uint64(limit.Cur)/2))
+	n, err := unix.Open(os.DevNull, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	for err == nil {
 		taken = append(taken, n)
 		if n >= end {
-			return taken
+			break
 		}
+		n, err = unix.FcntlInt(uintptr(n), unix.F_DUPFD_CLOEXEC, 0)
 	}
+	return taken
 }
 
 // vacate gives back what occupy took.

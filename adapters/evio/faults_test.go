@@ -49,7 +49,7 @@ func (h *handler) OnWake(time.Time) {
 func (h *handler) OnClose(err error, _ time.Time) { h.ended <- err }
 
 // attach runs a handler against a peer.
-func attach(t *testing.T, l *evio.Loop, h *handler) (peer net.Conn) {
+func attach(t *testing.T, l adapters.Loop, h *handler) (peer net.Conn) {
 	t.Helper()
 	ours, peer := pair(t)
 	if err := try(l, h, ours); err != nil {
@@ -59,7 +59,7 @@ func attach(t *testing.T, l *evio.Loop, h *handler) (peer net.Conn) {
 }
 
 // try waits for OnOpen if Attach succeeds.
-func try(l *evio.Loop, h *handler, ours net.Conn) error {
+func try(l adapters.Loop, h *handler, ours net.Conn) error {
 	opened := make(chan struct{})
 	h.open = func() { close(opened) }
 	h.ended = make(chan error, 1)
@@ -233,7 +233,7 @@ func TestConnectionsOfTheSameNumberAreNeverMistaken(t *testing.T) {
 }
 
 // comeAndGo ends a connection in one of four ways.
-func comeAndGo(t *testing.T, l *evio.Loop, message string, way int) {
+func comeAndGo(t *testing.T, l adapters.Loop, message string, way int) {
 	h := echo()
 	ours, peer := pair(t)
 	defer peer.Close()
@@ -270,6 +270,38 @@ func comeAndGo(t *testing.T, l *evio.Loop, message string, way int) {
 		}
 	case <-time.After(bound):
 		t.Error("no OnClose")
+	}
+}
+
+// At its end evio closes what it has in its books.
+func TestTheEndOfALoopClosesNothingOfOthers(t *testing.T) {
+	for name, opts := range modes {
+		t.Run(name, func(t *testing.T) {
+			l := start(t, opts...)
+			for range 4 {
+				h := echo()
+				peer := attach(t, l, h)
+				echoes(t, peer, "once")
+				h.wake = h.t.Abort
+				h.t.Wake()
+				<-h.ended
+				peer.Close()
+			}
+			var others []*os.File // which get the numbers
+			for range 16 {
+				f, err := os.Open(os.DevNull)
+				if err != nil {
+					t.Fatal(err)
+				}
+				others = append(others, f)
+			}
+			end(t, l)
+			for _, f := range others {
+				if err := f.Close(); err != nil {
+					t.Error(err)
+				}
+			}
+		})
 	}
 }
 

@@ -39,6 +39,8 @@ func New(opts ...Option) (*Loop, error) {
 	for _, opt := range opts {
 		opt(&o)
 	}
+	// The watcher is first, so that evio never gets descriptor 0, which means
+	// something else to it.
 	watcher, err := ioloop.New(ioloop.WithErrorHandler(o.report))
 	if err != nil {
 		return nil, fmt.Errorf("amqp: evio: %w", err)
