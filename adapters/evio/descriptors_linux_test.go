@@ -1,6 +1,7 @@
 package evio_test
 
 import (
+	"errors"
 	"net"
 	"os"
 	"slices"
@@ -11,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/haypile/haypile/adapters"
 	"github.com/haypile/haypile/adapters/evio"
 )
 
@@ -183,5 +185,39 @@ func TestChildrenInheritNothing(t *testing.T) {
 			name, _ := os.Readlink("/proc/self/fd/" + strconv.Itoa(n))
 			t.Errorf("a child gets descriptor %d, %s", n, name)
 		}
+	}
+}
+
+// evio ends when its poller fails.
+func TestAServerThatEndsEndsTheLoop(t *testing.T) {
+	told := make(chan error, 1)
+	l := start(t, evio.WithErrorHandler(func(err error) { told <- err }))
+	reading, paused := echo(), echo()
+	attach(t, l, reading)
+	attach(t, l, paused)
+	resting := make(chan struct{}, 1)
+	paused.wake = func() {
+		paused.t.SetReading(false)
+		resting <- struct{}{}
+	}
+	paused.t.Wake()
+	<-resting
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	if err := unix.Dup2(int(null.Fd()), evio.Poller(l)); err != nil {
+		t.Fatal(err)
+	}
+	<-reading.ended
+	<-paused.ended
+	if err := <-told; !strings.HasPrefix(err.Error(), "amqp: evio: ") {
+		t.Errorf("told %v", err)
+	}
+	end(t, l)
+	ours, _ := pair(t)
+	if err := l.Attach(ours, echo()); !errors.Is(err, adapters.ErrClosed) {
+		t.Errorf("attach: %v", err)
 	}
 }
