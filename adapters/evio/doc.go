@@ -13,8 +13,8 @@
 // Linux the adapter grafts connections: it enters them where evio keeps those it
 // accepted, in private fields that New verifies. Elsewhere, and with an evio whose
 // fields are not those of version 1.0.8, it relays: a second poller waits for the
-// sockets and hands over to evio's loop when there is something to do. All that a
-// handler sees is the same, at a lower speed; see WithRelay.
+// sockets and hands over to evio's loop when there is something to do. A handler
+// sees no difference; input takes one step more. See WithRelay.
 //
 // evio lends its loops and, grafted, its reading. Output goes to the socket
 // without evio's buffer, which stops the reading while it is not empty.

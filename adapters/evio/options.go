@@ -25,8 +25,8 @@ func defaults() options {
 func WithEventLoops(n int) Option { return func(o *options) { o.loops = max(n, 1) } }
 
 // WithRelay has the loop leave evio's private fields alone, as it does by itself
-// where they cannot be used: sockets are waited for by a second poller. A round
-// trip takes longer then. For those who would rather not depend on the inside of
+// where they cannot be used: sockets are waited for by a second poller, and input
+// takes one step more. For those who would rather not depend on the inside of
 // evio.
 func WithRelay() Option { return func(o *options) { o.relay = true } }
 
