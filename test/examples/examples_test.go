@@ -34,6 +34,7 @@ var runs = []struct {
 	{"choose-adapter", []string{"-url", "URL"}, `stdnet\.Loop: 10000 messages out, in and acknowledged`},
 	{"choose-adapter", []string{"-url", "URL", "-adapter", "gnet"}, `gnet\.Loop: 10000 messages`},
 	{"choose-adapter", []string{"-url", "URL", "-adapter", "ioloop"}, `ioloop\.Loop: 10000 messages`},
+	{"choose-adapter", []string{"-url", "URL", "-adapter", "evio"}, `evio\.Loop: 10000 messages`},
 	{"custom-loop", []string{"-url", "URL"}, `(landed|crashed) at .* frames and [1-9]\d* commands`},
 	{"ioloop-consumer", []string{"-url", "URL"}, "that was all"},
 	{"ioloop-echo", nil, `sent "good bye", got "good bye"`},
