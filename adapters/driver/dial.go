@@ -88,7 +88,7 @@ func (d *dialing) connect(ctx context.Context) {
 		if d.params.Attempts != Unlimited && n+1 >= d.params.Attempts || d.hopeless(e) {
 			break
 		}
-		if !sleep(ctx, d.params.delay(n)) {
+		if !sleep(ctx, d.params.Pause(n+1)) {
 			break
 		}
 	}
@@ -131,6 +131,9 @@ const maxAttempts = 100
 // cycle tries every address of every endpoint once.
 func (d *dialing) cycle(ctx context.Context, e *DialError) bool {
 	fail := func(a Attempt) {
+		if d.params.OnAttempt != nil {
+			d.params.OnAttempt(a)
+		}
 		if len(e.Attempts) == maxAttempts {
 			e.Attempts = append(e.Attempts[:0], e.Attempts[1:]...)
 		}

@@ -60,6 +60,10 @@ type Params struct {
 	// otherwise ends the attempts, since they would lock out the user.
 	RetryAuth bool
 
+	// OnAttempt, if set, is told of each attempt that failed, in the goroutine
+	// that makes them.
+	OnAttempt func(a Attempt)
+
 	// DialContext makes the connection to the broker, to go through a proxy
 	// or a tunnel. It gets host names as they are, "tcp" or "unix", and a
 	// context that ends with DialTimeout. Default: look the host up and dial
@@ -166,13 +170,21 @@ func (p *Params) cycle() []Endpoint {
 	return order
 }
 
-// delay is the pause after the n-th failed cycle, counting from 0.
-func (p *Params) delay(n int) time.Duration {
-	d := p.RetryDelay
-	for ; n > 0 && d < p.MaxRetryDelay; n-- {
+// Pause is how long to wait after the n-th cycle in a row that failed, counting
+// from 1: RetryDelay, doubled for each, up to MaxRetryDelay, less a random part up
+// to a half. It is for those who make cycles of their own.
+func (p *Params) Pause(n int) time.Duration {
+	d, most := p.RetryDelay, p.MaxRetryDelay
+	if d <= 0 {
+		d = DefaultRetryDelay
+	}
+	if most <= 0 {
+		most = max(DefaultMaxRetryDelay, d)
+	}
+	for ; n > 1 && d < most; n-- {
 		d *= 2
 	}
-	d = min(d, p.MaxRetryDelay)
+	d = min(d, most)
 	return d - rand.N(d/2+1)
 }
 
