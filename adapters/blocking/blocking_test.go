@@ -28,9 +28,8 @@ func testContext(t *testing.T) context.Context {
 // answer is what a broker of a test does about a method.
 type answer func(s *fakebroker.Session, m wire.Method, channel uint16, body []byte)
 
-// connect connects to a broker that answers so, and opens a channel.
-func connect(t *testing.T, a answer, opts ...blocking.Option) (*blocking.Conn, *blocking.Channel) {
-	t.Helper()
+// checkGoroutines fails a test that leaves goroutines.
+func checkGoroutines(t *testing.T) {
 	before := runtime.NumGoroutine()
 	t.Cleanup(func() {
 		deadline := time.Now().Add(bound)
@@ -42,13 +41,19 @@ func connect(t *testing.T, a answer, opts ...blocking.Option) (*blocking.Conn, *
 			time.Sleep(time.Millisecond)
 		}
 	})
+}
+
+// connect connects to a broker that answers so, and opens a channel.
+func connect(t *testing.T, a answer, opts ...blocking.Option) (*blocking.Conn, *blocking.Channel) {
+	t.Helper()
+	checkGoroutines(t)
 	addr := fakebroker.Start(t, func(_ int, s *fakebroker.Session) {
 		if s.Handshake() {
 			s.Serve(func(m wire.Method, channel uint16, body []byte) { a(s, m, channel, body) })
 		}
 	})
 	ctx := testContext(t)
-	conn, err := blocking.Dial(ctx, "amqp://"+addr, opts...)
+	conn, err := blocking.Dial(ctx, "amqp://"+addr, append([]blocking.Option{blocking.WithRecovery(nil)}, opts...)...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,8 @@ package blocking
 
 import (
 	"context"
+	"slices"
+	"sync/atomic"
 
 	"github.com/haypile/haypile/core"
 	"github.com/haypile/haypile/core/wire"
@@ -19,19 +21,54 @@ type Channel struct {
 	flowOff  bool
 	onReturn func(*Return)
 
+	// epoch counts the channel's openings, since the deliveries of one can't be
+	// settled on another.
+	epoch atomic.Uint32
+
 	// On the loop.
-	core       *core.Channel
-	confirming bool
-	confirms   map[uint64]*outcome
-	consumers  map[*consumer]struct{}
-	paused     bool
-	stalled    []stalledOp
+	core          *core.Channel
+	leaving       bool // Close was called
+	qos, qosAll   wire.BasicQos
+	confirming    bool
+	transactional bool
+	lastQueue     string // declared last, what an empty name stands for
+	declared      bool   // a queue, since the channel was opened
+	confirms      map[uint64]*outcome
+	consumers     []*consumer
+	paused        bool
+	stalled       []stalledOp
+	again         []*outcome // to be published again when it is reopened
+	blamed        bool       // a consumer was refused in its latest opening
 }
 
 func newChannel(c *Conn) *Channel {
-	return &Channel{
-		conn: c, done: make(chan struct{}),
-		confirms: make(map[uint64]*outcome), consumers: make(map[*consumer]struct{}),
+	return &Channel{conn: c, done: make(chan struct{}), confirms: make(map[uint64]*outcome)}
+}
+
+// open opens the channel for the first time.
+func (ch *Channel) open(cc *core.Conn) (err error) {
+	if ch.core, err = cc.OpenChannel((*channelHandler)(ch)); err != nil {
+		return err
+	}
+	ch.conn.mu.Lock()
+	defer ch.conn.mu.Unlock()
+	ch.conn.channels = append(ch.conn.channels, ch)
+	return nil
+}
+
+// restoreModes puts a reopened channel into the modes that it was in. What the
+// broker refuses it refuses by closing the channel.
+func (ch *Channel) restoreModes() {
+	for _, m := range []wire.BasicQos{ch.qos, ch.qosAll} {
+		if m != (wire.BasicQos{}) {
+			_ = ch.core.Qos(&m, nil)
+		}
+	}
+	if ch.confirming {
+		_ = ch.core.ConfirmSelect(&wire.ConfirmSelect{}, nil)
+	}
+	if ch.transactional {
+		_ = ch.core.TxSelect(&wire.TxSelect{}, nil)
 	}
 }
 
@@ -52,6 +89,7 @@ func (ch *Channel) Err() error {
 func (ch *Channel) Close(ctx context.Context) error {
 	w := newWaiter[wire.Method]()
 	err := w.send(ctx, ch.conn, op{kind: opCall, ch: ch, call: &callOp{w, func(*core.Conn) error {
+		ch.leaving = true
 		w.settle(nil, ch.core.Close(wire.ReplySuccess, "bye"))
 		return nil
 	}}})
@@ -99,9 +137,13 @@ func (h *channelHandler) OnFlow(_ *core.Channel, active bool) {
 	ch.flowOff = !active
 	ch.conn.makeRoom()
 	ch.conn.mu.Unlock()
-	if !active {
-		return
+	if active {
+		ch.runStalled()
 	}
+}
+
+// runStalled does what was put aside.
+func (ch *Channel) runStalled() {
 	stalled := ch.stalled
 	ch.stalled = nil
 	for i := range stalled {
@@ -110,17 +152,45 @@ func (h *channelHandler) OnFlow(_ *core.Channel, active bool) {
 }
 
 func (h *channelHandler) OnCancel(_ *core.Channel, tag string) {
-	for k := range h.consumers {
+	for _, k := range slices.Clone(h.consumers) {
 		if k.tag == tag {
-			delete(h.consumers, k)
+			k.remove()
 			k.inbox.end(ErrCanceled, true)
 		}
 	}
 }
 
-// OnClose ends everything that waits for the channel.
-func (h *channelHandler) OnClose(_ *core.Channel, err error) {
+// OnClose ends the channel, unless it will be opened again.
+func (h *channelHandler) OnClose(cc *core.Channel, err error) {
 	ch := (*Channel)(h)
+	c := ch.conn
+	switch conn := cc.Conn(); {
+	case conn.State() == core.StateClosed && !ch.leaving && c.decide(conn) == fateLost:
+		ch.suspend(conn.Err())
+	case c.turn.replay != nil && conn.IsOpen():
+		c.turn.replay.closed(ch, err)
+	default:
+		ch.end(err)
+	}
+}
+
+// suspend ends what was under way, and keeps what is to be made again.
+func (ch *Channel) suspend(reason error) {
+	c := ch.conn
+	ch.epoch.Add(1)
+	c.mu.Lock()
+	ch.flowOff = false
+	c.mu.Unlock()
+	ch.paused, ch.declared = false, false
+	ch.loseConfirms(reason)
+	for _, k := range ch.consumers {
+		k.tag = ""
+		k.inbox.lose()
+	}
+}
+
+// end ends the channel for good, and everything that waits for it.
+func (ch *Channel) end(err error) {
 	c := ch.conn
 	c.mu.Lock()
 	ch.ended = true
@@ -128,19 +198,24 @@ func (h *channelHandler) OnClose(_ *core.Channel, err error) {
 		ch.err = err
 	}
 	reason := because(ErrClosed, ch.err)
+	c.channels = slices.DeleteFunc(c.channels, func(other *Channel) bool { return other == ch })
 	c.makeRoom()
 	c.mu.Unlock()
 	for seq, o := range ch.confirms {
 		delete(ch.confirms, seq)
-		c.loop.waiting--
-		o.settle(because(ErrUnknownOutcome, reason))
+		c.turn.waiting--
+		c.settle(o, because(ErrUnknownOutcome, reason))
 	}
-	for k := range ch.consumers {
+	for _, o := range ch.again {
+		c.settle(o, because(ErrUnknownOutcome, reason))
+	}
+	for _, k := range ch.consumers {
 		k.inbox.end(reason, false)
+		k.began(nil, reason)
 	}
 	for i := range ch.stalled {
 		ch.stalled[i].op.fail(reason)
 	}
-	ch.consumers, ch.stalled = nil, nil
+	ch.consumers, ch.stalled, ch.again = nil, nil, nil
 	close(ch.done)
 }

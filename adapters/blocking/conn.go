@@ -13,47 +13,59 @@ import (
 	"github.com/haypile/haypile/core/wire"
 )
 
-// Conn is a connection to a broker. All its methods may be called from any
-// number of goroutines at once.
+// Conn is a connection to a broker. When it is lost it comes back by itself, as
+// Recovery describes. All its methods may be called from any number of goroutines
+// at once.
 //
 // RabbitMQ stops reading a connection that publishes while a resource alarm is
 // on, and then does not see its acks either: let programs that do both publish
 // on one connection and consume on another.
 type Conn struct {
-	driver   *driver.Conn
-	ownLoop  adapters.Loop // nil when the user named one
-	max      int           // MaxBuffered
+	loop     adapters.Loop
+	ownLoop  bool // nobody else uses loop
+	params   Params
+	recovery *Recovery // nil: a lost connection stays lost
+	onEvent  func(Event)
+	max      int // MaxBuffered
 	dispatch dispatcher
+	opened   chan struct{} // closed when it was open for the first time
+	done     chan struct{} // closed when it has ended for good
 
-	publishers atomic.Int32 // that wait for room
+	live       atomic.Pointer[driver.Conn] // the latest one
+	stop       context.CancelFunc          // ends recovery
+	stopped    context.Context             // which ends then
+	publishers atomic.Int32                // that wait for room
 
-	mu      sync.Mutex // everything below, and the same part of each Channel
-	queue   batch
-	inCore  int // output that core has not handed on
-	header  int // the largest properties that frame-max allows
-	blocked bool
-	full    bool          // somebody waits for the output to get smaller
-	room    chan struct{} // closed when publishing may be tried again; nil when nobody waits
-	ended   bool
-	err     error
+	mu       sync.Mutex // everything below, and the same part of each Channel
+	queue    batch
+	inCore   int // output that core has not handed on
+	kept     int // bytes that are kept to be published again
+	header   int // the largest properties that frame-max allows
+	blocked  bool
+	full     bool          // somebody waits for the output to get smaller
+	room     chan struct{} // closed when publishing may be tried again; nil when nobody waits
+	lost     bool          // and not yet recovered
+	lostAt   time.Time
+	backAt   time.Time     // when it was recovered
+	flaps    int           // losses that came soon after that, in a row
+	back     chan struct{} // closed when it is recovered
+	closing  bool          // Close was called
+	ended    bool
+	err      error
+	channels []*Channel        // that have not ended, in the order they were opened
+	renamed  map[string]string // names of queues that the broker had chosen, to their new ones
 
-	loop loopState
-}
-
-// loopState belongs to the connection's goroutine.
-type loopState struct {
-	running batch // the batch that is being run, swapped with Conn.queue
-	waiting int   // calls that wait for an answer of the broker
-	full    map[*consumer]struct{}
-	publish core.Publishing
+	turn loopState
 }
 
 // Option changes how Dial connects.
 type Option func(*settings)
 
 type settings struct {
-	params Params
-	loop   adapters.Loop
+	params   Params
+	loop     adapters.Loop
+	recovery *Recovery
+	onEvent  func(Event)
 }
 
 // WithLoop runs the connection on that loop, which must be running and stays
@@ -97,64 +109,133 @@ func DialParams(ctx context.Context, p Params, opts ...Option) (*Conn, error) {
 }
 
 func dial(ctx context.Context, s settings, opts []Option) (*Conn, error) {
+	s.recovery = &Recovery{}
 	for _, opt := range opts {
 		opt(&s)
 	}
-	c := &Conn{max: s.params.Client.MaxBuffered}
+	if err := s.recovery.check(); err != nil {
+		return nil, err
+	}
+	c := &Conn{
+		max: s.params.Client.MaxBuffered, loop: s.loop, recovery: s.recovery, onEvent: s.onEvent,
+		opened: make(chan struct{}), done: make(chan struct{}),
+	}
 	switch {
 	case c.max == 0:
 		c.max = core.DefaultMaxBuffered
 	case c.max < 0:
 		return nil, &ConfigError{Field: "MaxBuffered", Value: c.max, Want: "positive"}
 	}
-	if s.loop == nil {
-		c.ownLoop = stdnet.New()
-		s.loop = c.ownLoop
+	if c.loop == nil {
+		c.loop, c.ownLoop = stdnet.New(), true
 	}
-	c.loop.full = make(map[*consumer]struct{})
+	c.stopped, c.stop = context.WithCancel(context.Background())
+	c.turn.full = make(map[*consumer]struct{})
 	s.params.Client.MaxBuffered = core.Unbounded // bounded here, before a publish gets its place
 	s.params.OnDrain = c.drain
 	s.params.OnFlush = c.flushed
-	var err error
-	c.driver, err = driver.Dial(ctx, s.loop, s.params, (*connHandler)(c))
-	if err != nil {
-		if c.ownLoop != nil {
-			c.ownLoop.Close()
-			<-c.ownLoop.Done()
+	c.params = s.params
+	c.params.Attempts = 1 // recovery counts by itself
+	c.params.OnAttempt = func(a driver.Attempt) {
+		if s.params.OnAttempt != nil {
+			s.params.OnAttempt(a)
 		}
-		return nil, err
+		c.tell(AttemptFailed{a})
+	}
+	d, err := c.connect(ctx, s.params)
+	if err != nil {
+		return nil, err // not before Close
+	}
+	select {
+	case <-c.opened:
+	case <-d.Done():
+		if c.isOpened() {
+			break // and lost since; it is being recovered
+		}
+		c.stop()
+		c.closeLoop()
+		return nil, d.Err()
+	}
+	if err := ctx.Err(); err != nil {
+		c.drop()
+		return nil, &DialError{Cause: err}
 	}
 	return c, nil
+}
+
+// connect begins to connect, unless Close was called. OnOpen finds the connection
+// in live.
+func (c *Conn) connect(ctx context.Context, p Params) (*driver.Conn, error) {
+	c.mu.Lock() // which OnOpen takes, too
+	defer c.mu.Unlock()
+	if c.closing {
+		return nil, ErrClosed
+	}
+	d := driver.Open(ctx, c.loop, p, (*connHandler)(c))
+	c.live.Store(d)
+	return d, nil
+}
+
+func (c *Conn) isOpened() bool {
+	select {
+	case <-c.opened:
+		return true
+	default:
+		return false
+	}
+}
+
+// drop ends the connection now.
+func (c *Conn) drop() {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	_ = c.Close(ctx) // which says that it was canceled
+}
+
+// closeLoop ends a loop of our own.
+func (c *Conn) closeLoop() {
+	if c.ownLoop {
+		c.loop.Close() // stdnet's never fails
+		<-c.loop.Done()
+	}
 }
 
 // Close ends the connection with all its channels, after everything queued
 // before has been sent, and waits for the broker's answer. When ctx ends first,
 // or after 5 seconds (CloseTimeout), the connection is dropped, and the error
-// says so. Closing twice is no error.
+// says so. While the connection is lost there is nobody to wait for: the error
+// is why it was lost. Closing twice is no error.
 func (c *Conn) Close(ctx context.Context) error {
-	c.driver.Close()
+	c.mu.Lock()
+	c.closing = true
+	c.mu.Unlock()
+	c.stop()
+	d := c.live.Load()
+	d.Close()
 	var err error
 	select {
-	case <-c.driver.Done():
-		err = c.driver.Err()
+	case <-c.done:
+		err = c.Err()
 	case <-ctx.Done():
-		c.driver.Abort()
-		<-c.driver.Done()
+		d.Abort()
+		<-c.done
 		err = ctx.Err()
 	}
-	if c.ownLoop != nil {
-		c.ownLoop.Close()
-		<-c.ownLoop.Done()
-	}
-	c.dispatch.stop()
+	<-d.Done()
+	c.closeLoop()
 	return err
 }
 
-// Done is closed when the connection has ended.
-func (c *Conn) Done() <-chan struct{} { return c.driver.Done() }
+// Done is closed when the connection has ended for good: after Close, when it was
+// lost and may not be recovered, when recovery has failed.
+func (c *Conn) Done() <-chan struct{} { return c.done }
 
-// Err is why the connection ended: nil before, and after Close.
-func (c *Conn) Err() error { return c.driver.Err() }
+// Err is why the connection ended: nil before, and after an orderly Close.
+func (c *Conn) Err() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err
+}
 
 // AddCallbackThreadsafe has fn run soon, after all that were added before, in a
 // goroutine of the connection that runs one at a time. fn may wait and call
@@ -179,15 +260,26 @@ func (c *Conn) IsBlocked() bool {
 func (c *Conn) enqueue(o op) error {
 	c.mu.Lock()
 	err := c.usable(o.ch)
+	if err == nil && o.kind > opPublish && o.epoch != o.ch.epoch.Load() {
+		err = ErrStaleDelivery
+	}
 	first := false
 	if err == nil {
 		first = c.push(o)
 	}
 	c.mu.Unlock()
 	if first {
-		c.driver.Notify()
+		c.notify()
 	}
 	return err
+}
+
+// notify has what is queued run soon. While the connection is lost that is after
+// its recovery.
+func (c *Conn) notify() {
+	if d := c.live.Load(); d != nil {
+		d.Notify()
+	}
 }
 
 // usable is, under mu, why nothing can be queued, if it cannot. ch may be nil.
@@ -207,85 +299,13 @@ func (c *Conn) push(o op) bool {
 	return len(c.queue.ops) == 1
 }
 
-// connHandler is the Conn as core sees it; its methods run on the loop.
-type connHandler Conn
-
-func (h *connHandler) OnOpen(c *core.Conn) {
-	const headerFixed = wire.FrameOverhead + 12 // frame, class, weight, body size
-	h.header = int(c.FrameMax()) - headerFixed
-}
-
-func (h *connHandler) OnWritable(*core.Conn) {}
-
-func (h *connHandler) OnBlocked(_ *core.Conn, blocked bool, _ string) {
-	c := (*Conn)(h)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.blocked = blocked
-	c.makeRoom()
-}
-
-func (h *connHandler) OnClose(_ *core.Conn, err error) {
-	c := (*Conn)(h)
-	c.mu.Lock()
-	c.ended, c.err = true, err
-	left := c.queue
-	c.queue = batch{}
-	c.makeRoom()
-	c.mu.Unlock()
-	left.fail(because(ErrClosed, err))
-	c.dispatch.stop()
-}
-
-// drain runs on the loop what was queued.
-func (c *Conn) drain(cc *core.Conn, _ time.Time) {
-	run := &c.loop.running
-	c.mu.Lock()
-	c.queue, *run = *run, c.queue
-	c.mu.Unlock()
-	for i := range run.ops {
-		c.run(cc, &run.ops[i], run.bytes)
-		run.ops[i] = op{}
-	}
-	run.reset()
-}
-
-// flushed runs on the loop after output was handed to the transport.
-func (c *Conn) flushed(d *driver.Conn, cc *core.Conn, _ time.Time) {
-	c.mu.Lock()
-	c.inCore = cc.Buffered()
-	if c.full && c.queue.size()+c.inCore <= c.max/2 {
-		c.full = false
-		c.makeRoom()
-	}
-	c.mu.Unlock()
-	c.rest(d)
-}
-
-// rest decides, on the loop, whether to go on reading: not while an inbox is
-// full, unless somebody waits for something that is behind what fills it: an
-// answer, or the end of a resource alarm.
-func (c *Conn) rest(d *driver.Conn) {
-	for k := range c.loop.full {
-		if !k.inbox.full() {
-			delete(c.loop.full, k)
-		}
-	}
-	if len(c.loop.full) > 0 && c.loop.waiting == 0 && c.publishers.Load() == 0 {
-		d.Pause(driver.PauseInbox)
-	} else {
-		d.Resume(driver.PauseInbox)
-	}
-}
-
 // Channel opens a channel. Errors: ErrClosed, ErrNoChannel when all
 // numbers are in use, the context's.
 func (c *Conn) Channel(ctx context.Context) (*Channel, error) {
 	ch := newChannel(c)
 	w := newWaiter[wire.Method]()
 	err := w.send(ctx, c, op{kind: opCall, call: &callOp{w, func(cc *core.Conn) error {
-		var err error
-		ch.core, err = cc.OpenChannel((*channelHandler)(ch))
+		err := ch.open(cc)
 		w.settle(nil, err)
 		return nil
 	}}})

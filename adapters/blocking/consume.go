@@ -1,9 +1,11 @@
 package blocking
 
 import (
+	"cmp"
 	"context"
 	"iter"
 	"math"
+	"slices"
 
 	"github.com/haypile/haypile/core"
 	"github.com/haypile/haypile/core/wire"
@@ -33,11 +35,13 @@ var errNoOptions = &ConfigError{Field: "options", Value: "nil", Want: "set, to n
 
 // consumer is one running Consume.
 type consumer struct {
-	ch    *Channel
-	tag   string // as the broker confirmed it; on the loop
-	noAck bool
-	inbox *inbox
-	local []*Delivery // taken and not yet seen; the consumer's goroutine only
+	ch       *Channel
+	request  *wire.BasicConsume // on the loop
+	prefetch int
+	tag      string                            // as the broker confirmed it, empty while it has not; on the loop
+	first    func(*wire.BasicConsumeOk, error) // who waits for the first start; on the loop
+	inbox    *inbox
+	local    []*Delivery // taken and not yet seen; the consumer's goroutine only
 }
 
 // Consume starts a consumer and returns its deliveries, one by one, until the
@@ -73,7 +77,7 @@ func (ch *Channel) Consume(ctx context.Context, opts *Consume) iter.Seq2[*Delive
 				return
 			}
 			if wasFull {
-				ch.conn.driver.Notify() // reading may go on
+				ch.conn.notify() // reading may go on
 			}
 			for k.local = items; len(k.local) > 0; {
 				d := k.local[0]
@@ -81,6 +85,9 @@ func (ch *Channel) Consume(ctx context.Context, opts *Consume) iter.Seq2[*Delive
 				if ctx.Err() != nil {
 					k.local = append([]*Delivery{d}, k.local...)
 					break
+				}
+				if d.stale() {
+					continue
 				}
 				if !yield(d, nil) {
 					return
@@ -112,65 +119,128 @@ func (ch *Channel) startConsumer(ctx context.Context, opts *Consume) (*consumer,
 	if err != nil {
 		return nil, err
 	}
-	k := &consumer{ch: ch, noAck: opts.NoAck, inbox: newInbox(looseInbox)}
+	k := &consumer{ch: ch, prefetch: prefetch, inbox: newInbox(looseInbox, opts.NoAck)}
 	if prefetch > 0 {
 		k.inbox.limit = prefetch
 	}
-	req := &wire.BasicConsume{Queue: opts.Queue, ConsumerTag: opts.Tag, NoAck: opts.NoAck, Exclusive: opts.Exclusive, Arguments: opts.Arguments}
 	w := newWaiter[*wire.BasicConsumeOk]()
-	err = w.send(ctx, ch.conn, op{kind: opCall, ch: ch, call: &callOp{w, func(*core.Conn) error {
-		err := ch.core.Qos(&wire.BasicQos{PrefetchCount: uint16(prefetch)}, nil)
-		if err != nil {
-			return err
+	k.first = func(ok *wire.BasicConsumeOk, err error) {
+		if !w.offer(ok, err) && err == nil {
+			k.orphaned()
 		}
-		return counted(ch.conn, func(done func(*wire.BasicConsumeOk, error)) error {
-			return ch.core.Consume(req, k.deliver, done)
-		}, func(ok *wire.BasicConsumeOk, err error) {
-			if err == nil {
-				k.started(ok.ConsumerTag)
-			}
-			if !w.offer(ok, err) && err == nil {
-				k.orphaned()
-			}
-		})
+	}
+	err = w.send(ctx, ch.conn, op{kind: opCall, ch: ch, call: &callOp{w, func(*core.Conn) error {
+		k.request = &wire.BasicConsume{
+			Queue: ch.queueName(opts.Queue), ConsumerTag: opts.Tag, NoAck: opts.NoAck,
+			Exclusive: opts.Exclusive, Arguments: opts.Arguments.Clone(),
+		}
+		return k.start()
 	}}})
 	return k, err
 }
 
-// started is told on the loop that the broker has the consumer.
-func (k *consumer) started(tag string) {
-	k.tag = tag
-	k.ch.consumers[k] = struct{}{}
+// start starts the consumer for the first time, on the loop. If the connection is
+// lost before the broker answers, recovery starts it.
+func (k *consumer) start() error {
+	err := k.ask(func(ok *wire.BasicConsumeOk, err error) {
+		if err == nil {
+			k.began(ok, nil)
+			return
+		}
+		if cc := k.ch.core.Conn(); cc.State() == core.StateClosed && k.ch.conn.decide(cc) == fateLost {
+			return
+		}
+		k.remove()
+		k.began(nil, err)
+	})
+	if err == nil {
+		k.ch.consumers = append(k.ch.consumers, k)
+	}
+	return err
+}
+
+// ask makes the requests for a consumer.
+func (k *consumer) ask(done func(*wire.BasicConsumeOk, error)) error {
+	if err := k.ch.core.Qos(&wire.BasicQos{PrefetchCount: uint16(k.prefetch)}, nil); err != nil {
+		return err
+	}
+	return counted(k.ch.conn, func(done func(*wire.BasicConsumeOk, error)) error {
+		return k.ch.core.Consume(k.request, k.deliver, done)
+	}, done)
+}
+
+// began is told on the loop that the broker has the consumer, or will not have it.
+func (k *consumer) began(ok *wire.BasicConsumeOk, err error) {
+	if err == nil {
+		k.tag = ok.ConsumerTag
+		k.request.Queue = cmp.Or(k.request.Queue, k.ch.lastQueue)
+	}
+	if first := k.first; first != nil {
+		k.first = nil
+		first(ok, err)
+	}
+}
+
+// remove takes the consumer from its channel, on the loop.
+func (k *consumer) remove() {
+	k.ch.consumers = slices.DeleteFunc(k.ch.consumers, func(other *consumer) bool { return other == k })
 }
 
 // orphaned cancels, on the loop, a consumer whose caller stopped waiting for it.
 func (k *consumer) orphaned() {
-	delete(k.ch.consumers, k)
-	k.ch.core.Cancel(&wire.BasicCancel{ConsumerTag: k.tag}, nil)
+	k.cancel(func(*wire.BasicCancelOk, error) {})
 	for _, d := range k.inbox.leave() {
-		k.refuse(d.DeliveryTag)
+		k.refuse(d)
 	}
+}
+
+// cancel ends the consumer, on the loop, also for the recovery after it.
+func (k *consumer) cancel(done func(*wire.BasicCancelOk, error)) error {
+	k.remove()
+	k.forgetQueue()
+	if k.tag == "" { // lost, and not started again
+		done(nil, nil)
+		return nil
+	}
+	return counted(k.ch.conn, func(done func(*wire.BasicCancelOk, error)) error {
+		return k.ch.core.Cancel(&wire.BasicCancel{ConsumerTag: k.tag}, done)
+	}, done)
+}
+
+// forgetQueue tells the record, if this was the queue's last consumer.
+func (k *consumer) forgetQueue() {
+	c := k.ch.conn
+	c.mu.Lock()
+	channels := c.channels
+	c.mu.Unlock()
+	for _, ch := range channels {
+		for _, other := range ch.consumers {
+			if other.request.Queue == k.request.Queue {
+				return
+			}
+		}
+	}
+	c.turn.record.unused(k.request.Queue)
 }
 
 // refuse gives a message back to its queue, behind all that is queued: behind
 // the cancel, or the broker would send it again.
-func (k *consumer) refuse(tag uint64) {
-	if !k.noAck {
-		k.ch.conn.enqueue(op{kind: opNack, ch: k.ch, tag: tag, flag: true})
-	}
+func (k *consumer) refuse(d *Delivery) {
+	_ = d.Nack(true) // with NoAck it is settled already; where the channel is gone, the broker has it
 }
 
 // deliver puts a message into the inbox, on the loop.
-func (k *consumer) deliver(d *core.Delivery) {
-	if !k.inbox.put(newDelivery(k.ch, d, k.noAck)) {
-		k.refuse(d.DeliveryTag)
+func (k *consumer) deliver(m *core.Delivery) {
+	d := newDelivery(k.ch, m, k.request.NoAck)
+	if !k.inbox.put(d) {
+		k.refuse(d)
 		return
 	}
 	c := k.ch.conn
 	if !k.inbox.full() {
 		return
 	}
-	c.loop.full[k] = struct{}{}
+	c.turn.full[k] = struct{}{}
 	if k.inbox.overflows() {
 		c.mu.Lock()
 		k.ch.err = ErrInboxOverflow
@@ -186,17 +256,15 @@ func (k *consumer) leave(ctx context.Context) {
 	w := newWaiter[*wire.BasicCancelOk]()
 	ended := k.inbox.hasEnded()
 	if !ended {
-		k.ch.conn.enqueue(op{kind: opCall, ch: k.ch, call: &callOp{w, func(*core.Conn) error {
-			delete(k.ch.consumers, k)
-			return counted(k.ch.conn, func(done func(*wire.BasicCancelOk, error)) error {
-				return k.ch.core.Cancel(&wire.BasicCancel{ConsumerTag: k.tag}, done)
-			}, w.settle)
+		err := k.ch.conn.enqueue(op{kind: opCall, ch: k.ch, call: &callOp{w, func(*core.Conn) error {
+			return k.cancel(w.settle)
 		}}})
+		ended = err != nil
 	}
 	for _, d := range append(k.local, k.inbox.leave()...) {
-		d.Nack(true) // with NoAck it is settled already
+		k.refuse(d)
 	}
-	if ended {
+	if ended || k.ch.conn.isLost() {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), core.DefaultCloseTimeout)
@@ -221,9 +289,9 @@ func (ch *Channel) Get(ctx context.Context, opts *Get) (*Delivery, error) {
 		return nil, errNoOptions
 	}
 	var got *Delivery
-	req := &wire.BasicGet{Queue: opts.Queue, NoAck: opts.NoAck}
 	w := newWaiter[wire.Method]()
 	err := w.send(ctx, ch.conn, op{kind: opCall, ch: ch, call: &callOp{w, func(*core.Conn) error {
+		req := &wire.BasicGet{Queue: ch.queueName(opts.Queue), NoAck: opts.NoAck}
 		return counted(ch.conn, func(done func(*core.Delivery, error)) error {
 			return ch.core.Get(req, done)
 		}, func(d *core.Delivery, err error) {

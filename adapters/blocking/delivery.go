@@ -19,6 +19,7 @@ type Delivery struct {
 	Body         []byte
 
 	ch      *Channel
+	epoch   uint32
 	settled atomic.Bool
 }
 
@@ -26,7 +27,7 @@ type Delivery struct {
 func newDelivery(ch *Channel, d *core.Delivery, noAck bool) *Delivery {
 	k := &Delivery{
 		ConsumerTag: d.ConsumerTag, DeliveryTag: d.DeliveryTag, Redelivered: d.Redelivered,
-		Exchange: d.Exchange, RoutingKey: d.RoutingKey, MessageCount: d.MessageCount, ch: ch,
+		Exchange: d.Exchange, RoutingKey: d.RoutingKey, MessageCount: d.MessageCount, ch: ch, epoch: ch.epoch.Load(),
 	}
 	k.Properties, k.Body = d.CloneContent()
 	k.settled.Store(noAck)
@@ -37,8 +38,9 @@ func newDelivery(ch *Channel, d *core.Delivery, noAck bool) *Delivery {
 func (d *Delivery) Channel() *Channel { return d.ch }
 
 // Ack tells the broker that the message has been dealt with. It returns at once.
-// Errors: ErrSettled for a second one, ErrClosed when the channel has ended (the
-// broker then delivers the message again).
+// Errors: ErrSettled for a second one, ErrClosed when the channel has ended, and
+// ErrStaleDelivery when its connection was lost (the broker then delivers the
+// message again).
 func (d *Delivery) Ack() error { return d.settle(opAck, false) }
 
 // Nack refuses the message: with requeue the broker delivers it again, else it
@@ -53,12 +55,18 @@ func (d *Delivery) settle(kind opKind, requeue bool) error {
 	if d.settled.Swap(true) {
 		return ErrSettled
 	}
-	return d.ch.conn.enqueue(op{kind: kind, ch: d.ch, tag: d.DeliveryTag, flag: requeue})
+	return d.ch.conn.enqueue(op{kind: kind, ch: d.ch, epoch: d.epoch, tag: d.DeliveryTag, flag: requeue})
 }
+
+// stale tells that the broker delivers the message again.
+func (d *Delivery) stale() bool { return d.epoch != d.ch.epoch.Load() && !d.settled.Load() }
 
 // runSettle settles a delivery on the loop. Where the channel has ended in the
 // meantime, the broker has taken the message back already.
 func (ch *Channel) runSettle(o *op) {
+	if o.epoch != ch.epoch.Load() {
+		return
+	}
 	switch o.kind {
 	case opAck:
 		ch.core.Ack(o.tag, false)

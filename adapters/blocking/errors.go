@@ -33,8 +33,12 @@ var (
 	// *UnroutableError, which has the message.
 	ErrUnroutable = errors.New("amqp: message is unroutable")
 	// ErrUnknownOutcome: the channel or connection ended before the broker
-	// confirmed the message; it may or may not have it. What ended is wrapped.
-	ErrUnknownOutcome = errors.New("amqp: outcome of the publish is unknown")
+	// confirmed the message, or answered the request; it may or may not have done
+	// what it was asked. What ended is wrapped.
+	ErrUnknownOutcome = errors.New("amqp: outcome is unknown")
+	// ErrStaleDelivery: the delivery came before the connection was lost, or its
+	// channel was reopened. Nothing was sent; the broker delivers it again.
+	ErrStaleDelivery = errors.New("amqp: delivery is of a connection that was lost")
 	// ErrSettled: the delivery was acked, nacked or rejected before, or needs
 	// no ack because its consumer has NoAck.
 	ErrSettled = errors.New("amqp: delivery is settled already")

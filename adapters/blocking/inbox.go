@@ -7,7 +7,8 @@ import (
 
 // inbox is what a consumer was sent and has not looked at.
 type inbox struct {
-	limit int // above it, the connection should stop reading
+	limit int  // above it, the connection should stop reading
+	noAck bool // what is in it needs no ack
 
 	mu    sync.Mutex // everything below
 	items []*Delivery
@@ -21,8 +22,8 @@ type inbox struct {
 // reading.
 const maxInboxBytes = 64 << 20
 
-func newInbox(limit int) *inbox {
-	return &inbox{limit: limit, ready: make(chan struct{}, 1)}
+func newInbox(limit int, noAck bool) *inbox {
+	return &inbox{limit: limit, noAck: noAck, ready: make(chan struct{}, 1)}
 }
 
 // put adds a delivery; false when the consumer has left.
@@ -58,6 +59,15 @@ func (b *inbox) end(err error, keep bool) {
 		b.items, b.bytes = nil, 0
 	}
 	b.signal()
+}
+
+// lose drops what can't be settled any more: the broker delivers it again.
+func (b *inbox) lose() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.noAck {
+		b.items, b.bytes = nil, 0
+	}
 }
 
 func (b *inbox) full() bool {

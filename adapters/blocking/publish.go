@@ -3,6 +3,8 @@ package blocking
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/haypile/haypile/core"
 	"github.com/haypile/haypile/core/wire"
@@ -13,6 +15,13 @@ type outcome struct {
 	done     chan struct{}
 	err      error
 	returned *Return // on the loop
+	kept     *kept   // with Recovery.Republish
+}
+
+// kept is a message that may have to be published again.
+type kept struct {
+	Publishing
+	size int
 }
 
 func (o *outcome) settle(err error) {
@@ -84,7 +93,7 @@ func (ch *Channel) publish(ctx context.Context, p *Publishing, o *outcome) error
 		first, err := ch.place(p, o)
 		c.mu.Unlock()
 		if first {
-			c.driver.Notify()
+			c.notify()
 		}
 		return err
 	}
@@ -94,8 +103,8 @@ func (ch *Channel) publish(ctx context.Context, p *Publishing, o *outcome) error
 // again; nil when there is no need to wait.
 func (ch *Channel) mustWait() <-chan struct{} {
 	c := ch.conn
-	full := c.queue.size()+c.inCore >= c.max
-	if !full && !c.blocked && !ch.flowOff {
+	full := c.queue.size()+c.inCore+c.kept >= c.max
+	if !full && !c.blocked && !ch.flowOff && !c.lost {
 		return nil
 	}
 	c.full = c.full || full
@@ -110,7 +119,7 @@ func (ch *Channel) mustWait() <-chan struct{} {
 func (c *Conn) awaitRoom(ctx context.Context, room <-chan struct{}) {
 	c.publishers.Add(1)
 	defer c.publishers.Add(-1)
-	c.driver.Notify()
+	c.notify()
 	select {
 	case <-room:
 	case <-ctx.Done():
@@ -176,7 +185,7 @@ func (ch *Channel) runPublish(o *op, bytes []byte) {
 			ch.confirming = true
 		}
 	}
-	p := &ch.conn.loop.publish
+	p := &ch.conn.turn.publish
 	*p = core.Publishing{
 		Exchange: o.exchange, RoutingKey: o.key, Mandatory: o.flag,
 		RawProperties: o.props.of(bytes), Body: o.body.of(bytes),
@@ -189,9 +198,70 @@ func (ch *Channel) runPublish(o *op, bytes []byte) {
 	case err != nil:
 		o.outcome.settle(err)
 	default:
-		ch.confirms[seq] = o.outcome
-		ch.conn.loop.waiting++
+		if r := ch.conn.recovery; r != nil && r.Republish {
+			ch.conn.keep(o, bytes)
+		}
+		ch.await(seq, o.outcome)
 	}
+}
+
+// await waits, on the loop, for a confirm.
+func (ch *Channel) await(seq uint64, o *outcome) {
+	ch.confirms[seq] = o
+	ch.conn.turn.waiting++
+}
+
+// keep keeps a copy of a message.
+func (c *Conn) keep(o *op, bytes []byte) {
+	props, body := o.props.of(bytes), o.body.of(bytes)
+	both := append(append(make([]byte, 0, len(props)+len(body)), props...), body...)
+	o.outcome.kept = &kept{size: len(both), Publishing: Publishing{
+		Exchange: o.exchange, RoutingKey: o.key, Mandatory: o.flag,
+		RawProperties: both[:len(props):len(props)], Body: both[len(props):],
+	}}
+	c.mu.Lock()
+	c.kept += len(both)
+	c.mu.Unlock()
+}
+
+// settle tells the outcome, and lets go of what was kept for it.
+func (c *Conn) settle(o *outcome, err error) {
+	if o.kept != nil {
+		c.mu.Lock()
+		c.kept -= o.kept.size
+		if c.full && c.queue.size()+c.inCore+c.kept <= c.max/2 {
+			c.full = false
+			c.makeRoom()
+		}
+		c.mu.Unlock()
+		o.kept = nil
+	}
+	o.settle(err)
+}
+
+// loseConfirms settles, or puts aside to be published again, what the broker will
+// not confirm any more.
+func (ch *Channel) loseConfirms(reason error) {
+	for _, seq := range slices.Sorted(maps.Keys(ch.confirms)) {
+		o := ch.confirms[seq]
+		ch.conn.turn.waiting--
+		if o.returned = nil; o.kept != nil {
+			ch.again = append(ch.again, o)
+		} else {
+			o.settle(because(ErrUnknownOutcome, reason))
+		}
+	}
+	clear(ch.confirms)
+}
+
+// republish sends a message that was kept.
+func (ch *Channel) republish(o *outcome) {
+	seq, err := ch.core.Publish(&o.kept.Publishing)
+	if err != nil {
+		ch.conn.settle(o, err)
+		return
+	}
+	ch.await(seq, o)
 }
 
 func (h *channelHandler) OnConfirm(_ *core.Channel, cf core.Confirm) {
@@ -214,14 +284,14 @@ func (h *channelHandler) confirmed(seq uint64, ack bool) {
 		return
 	}
 	delete(h.confirms, seq)
-	h.conn.loop.waiting--
+	h.conn.turn.waiting--
 	switch {
 	case !ack:
-		o.settle(ErrNacked)
+		h.conn.settle(o, ErrNacked)
 	case o.returned != nil:
-		o.settle(&UnroutableError{o.returned})
+		h.conn.settle(o, &UnroutableError{o.returned})
 	default:
-		o.settle(nil)
+		h.conn.settle(o, nil)
 	}
 }
 

@@ -11,11 +11,12 @@ import (
 // op is something to be done on the loop. Publishes and acks are plain values,
 // so that queueing one allocates nothing.
 type op struct {
-	kind opKind
-	flag bool     // opPublish: mandatory; opNack, opReject: requeue
-	ch   *Channel // nil only for opening one
-	call *callOp  // opCall
-	tag  uint64   // opAck, opNack, opReject
+	kind  opKind
+	flag  bool     // opPublish: mandatory; opNack, opReject: requeue
+	epoch uint32   // opAck, opNack, opReject: of the channel
+	ch    *Channel // nil only for opening one
+	call  *callOp  // opCall
+	tag   uint64   // opAck, opNack, opReject
 
 	exchange, key string   // opPublish
 	props, body   span     // opPublish
@@ -189,7 +190,16 @@ func (w *waiter[R]) fail(err error) {
 func call[R wire.Method](ctx context.Context, ch *Channel, req wire.Request[R]) (R, error) {
 	w := newWaiter[R]()
 	err := w.send(ctx, ch.conn, op{kind: opCall, ch: ch, call: &callOp{w, func(*core.Conn) error {
-		return counted(ch.conn, func(done func(R, error)) error { return core.Call(ch.core, req, done) }, w.settle)
+		recorded := ch.conn.recovery != nil
+		if recorded {
+			req = ch.resolved(req).(wire.Request[R])
+		}
+		return counted(ch.conn, func(done func(R, error)) error { return core.Call(ch.core, req, done) }, func(reply R, err error) {
+			if recorded && err == nil {
+				ch.note(req, reply)
+			}
+			w.settle(reply, err)
+		})
 	}}})
 	if err != nil {
 		var none R
@@ -202,11 +212,21 @@ func call[R wire.Method](ctx context.Context, ch *Channel, req wire.Request[R]) 
 // settled.
 func counted[R any](c *Conn, request func(done func(R, error)) error, settle func(R, error)) error {
 	err := request(func(reply R, err error) {
-		c.loop.waiting--
-		settle(reply, err)
+		c.turn.waiting--
+		settle(reply, c.interrupted(err))
 	})
 	if err == nil {
-		c.loop.waiting++
+		c.turn.waiting++
 	}
 	return err
+}
+
+// interrupted is the error of a request that a lost connection kept from being
+// answered: its channel is not closed.
+func (c *Conn) interrupted(err error) error {
+	cc := c.turn.core
+	if err == nil || cc.State() != core.StateClosed || c.decide(cc) != fateLost {
+		return err
+	}
+	return because(ErrUnknownOutcome, cc.Err())
 }

@@ -51,7 +51,7 @@ func serve(t testing.TB, l net.Listener, wrap func(net.Conn) net.Conn, script fu
 			wg.Go(func() {
 				conn := wrap(conn)
 				defer conn.Close()
-				script(n, &Session{Conn: conn})
+				script(n, &Session{Conn: conn, closed: map[uint16]bool{}})
 			})
 		}
 	})
@@ -64,7 +64,10 @@ func serve(t testing.TB, l net.Listener, wrap func(net.Conn) net.Conn, script fu
 // Session is one connection. Its methods end quietly when the client has gone.
 type Session struct {
 	net.Conn
-	buf []byte
+	// Seen, if set, is told of every method that Next returns.
+	Seen   func(m wire.Method, body []byte)
+	buf    []byte
+	closed map[uint16]bool // channels that Send closed and the client has not answered
 }
 
 // Handshake opens the connection as a broker does; false when the client went.
@@ -85,12 +88,28 @@ func (s *Session) Handshake() bool {
 	return true
 }
 
+// Refuse turns the client away for its credentials, as RabbitMQ does; false.
+func (s *Session) Refuse() bool {
+	if _, err := io.ReadFull(s.Conn, make([]byte, len(wire.ProtocolHeader))); err != nil {
+		return false
+	}
+	s.Send(0, &wire.ConnectionStart{VersionMinor: 9, Mechanisms: "PLAIN", Locales: "en_US"})
+	if s.Expect(wire.ConnectionStartOkID) != nil {
+		s.Send(0, &wire.ConnectionClose{ReplyCode: wire.AccessRefused, ReplyText: "ACCESS_REFUSED"})
+		s.Expect(wire.ConnectionCloseOkID)
+	}
+	return false
+}
+
 // Send sends methods and whole contents (strings) on a channel.
 func (s *Session) Send(channel uint16, items ...any) {
 	var p []byte
 	for _, item := range items {
 		switch v := item.(type) {
 		case wire.Method:
+			if v.ID() == wire.ChannelCloseID {
+				s.closed[channel] = true
+			}
 			p, _ = wire.AppendMethodFrame(p, channel, v) // scripts send what can be encoded
 		case string:
 			p = wire.AppendHeaderFrame(p, channel, wire.ClassBasic, uint64(len(v)), nil)
@@ -118,6 +137,9 @@ func (s *Session) Next() (m wire.Method, channel uint16, body []byte) {
 		if m.ID().HasContent() {
 			body = s.content()
 		}
+		if s.Seen != nil {
+			s.Seen(m, body)
+		}
 		return m, f.Channel, body
 	}
 }
@@ -133,10 +155,15 @@ func (s *Session) Expect(id wire.MethodID) wire.Method {
 }
 
 // Serve answers what every client does (opening and closing channels, closing
-// the connection) and passes all else to answer, until the client goes.
+// the connection) and passes all else to answer, until the client goes. What comes
+// for a channel that Send has closed is dropped.
 func (s *Session) Serve(answer func(m wire.Method, channel uint16, body []byte)) {
 	for {
 		m, channel, body := s.Next()
+		if s.closed[channel] && m != nil {
+			s.closed[channel] = m.ID() != wire.ChannelCloseOkID
+			continue
+		}
 		switch m.(type) {
 		case nil:
 			return

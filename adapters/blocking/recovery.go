@@ -1,0 +1,165 @@
+package blocking
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/haypile/haypile/adapters"
+	"github.com/haypile/haypile/adapters/driver"
+	"github.com/haypile/haypile/core"
+	"github.com/haypile/haypile/core/wire"
+)
+
+// Recovery is how a connection comes back after it was lost: the transport
+// failed, the broker went silent, or it closed the connection. It is not after our
+// own Close.
+//
+// The endpoints are tried in cycles, with pauses as Params has them. On the new
+// connection everything is made again in this order: exchanges, queues and bindings
+// that were declared through the connection, in the order in which they were
+// (passive declares are not; a queue that the broker named gets a new name, which
+// replaces the old one wherever the connection uses it); the channels with their
+// prefetch, confirm or transaction mode; the consumers, whose loops go on.
+//
+// What was under way: publishes that wait for their confirm end with
+// ErrUnknownOutcome, or are sent again (Republish); so do requests that wait for
+// their answer. Deliveries of the lost connection cannot be settled any more
+// (ErrStaleDelivery): the broker delivers them again. Publishes wait until the
+// connection is back, requests too; their contexts bound that.
+type Recovery struct {
+	// Attempts is how many cycles of endpoints to try for each loss. 0 means no
+	// limit.
+	Attempts int
+	// Timeout bounds each recovery as a whole. 0 means no limit.
+	Timeout time.Duration
+	// Republish sends messages again whose confirm had not come, with their bodies
+	// kept until then: at least once instead of at most once. What is kept counts
+	// against MaxBuffered.
+	Republish bool
+	// Filter tells what to declare again; nil means everything. It runs on the
+	// loop and must return at once.
+	Filter func(Entity) bool
+}
+
+// WithRecovery changes how the connection is recovered. nil switches recovery off:
+// a connection that is lost has ended. Default: the zero Recovery.
+func WithRecovery(r *Recovery) Option { return func(s *settings) { s.recovery = r } }
+
+func (r *Recovery) check() error {
+	switch {
+	case r == nil:
+	case r.Attempts < 0:
+		return &ConfigError{Field: "Recovery.Attempts", Value: r.Attempts, Want: "positive, or 0 for no limit"}
+	case r.Timeout < 0:
+		return &ConfigError{Field: "Recovery.Timeout", Value: r.Timeout, Want: "positive, or 0 for no limit"}
+	}
+	return nil
+}
+
+// fate is what becomes of a connection when its transport ends.
+type fate uint8
+
+const (
+	fateOpen  fate = iota
+	fateLost       // it will be recovered
+	fateEnded      // it will not
+)
+
+// decide settles the fate, on the loop, of a connection that has ended. Its
+// channels ask first, and all must get the same answer.
+func (c *Conn) decide(cc *core.Conn) fate {
+	if c.turn.fate == fateOpen {
+		c.mu.Lock()
+		closing := c.closing
+		c.mu.Unlock()
+		c.turn.fate = fateLost
+		if c.recovery == nil || closing || cc.Err() == nil {
+			c.turn.fate = fateEnded
+		}
+	}
+	return c.turn.fate
+}
+
+// recover connects until the connection is back as it was, in a goroutine of its
+// own.
+func (c *Conn) recover(d *driver.Conn, cause error, flaps int) {
+	<-d.Done() // the lost connection's turn on the loop is over
+	ctx := c.stopped
+	if c.recovery.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, c.recovery.Timeout)
+		defer cancel()
+	}
+	if flaps > 1 {
+		c.pause(ctx, flaps-1)
+	}
+	for n := 1; ; n++ {
+		err := c.reconnect(ctx)
+		if err == nil {
+			return
+		}
+		if c.stopped.Err() != nil { // by Close, and nothing is newer than the loss
+			c.finish(cause)
+			return
+		}
+		if c.hopeless(ctx, n, err) {
+			c.tell(RecoveryFailed{err})
+			c.finish(err)
+			return
+		}
+		c.pause(ctx, n)
+	}
+}
+
+// stable is how long a connection must hold for its next loss to count as the
+// first one. Those that are lost sooner are not connected to again without a pause.
+const stable = time.Minute
+
+func (c *Conn) pause(ctx context.Context, n int) {
+	t := time.NewTimer(c.params.Pause(n))
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+// hopeless tells that the n-th attempt was the last.
+func (c *Conn) hopeless(ctx context.Context, n int, err error) bool {
+	return ctx.Err() != nil || n == c.recovery.Attempts || errors.Is(err, adapters.ErrClosed) ||
+		!c.params.RetryAuth && errors.Is(err, wire.AccessRefused)
+}
+
+// reconnect makes one attempt, and waits until everything has been made again. The
+// error is why it was not.
+func (c *Conn) reconnect(ctx context.Context) error {
+	back := make(chan struct{})
+	c.mu.Lock()
+	c.back = back
+	c.mu.Unlock()
+	d, err := c.connect(ctx, c.params)
+	if err != nil {
+		return err
+	}
+	select {
+	case <-back:
+		return nil
+	case <-d.Done():
+	case <-ctx.Done():
+		d.Abort()
+		<-d.Done()
+	}
+	select {
+	case <-back: // and lost since, which is for another to mend
+		return nil
+	default:
+		return orElse(d.Err(), ErrClosed)
+	}
+}
+
+func (c *Conn) isLost() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.lost
+}
