@@ -123,7 +123,7 @@ func with(uri, arguments string) string {
 func dialURL(t *testing.T, url string, opts ...blocking.Option) *blocking.Conn {
 	t.Helper()
 	checkLeaks(t)
-	conn, err := blocking.Dial(testContext(t), url, append([]blocking.Option{blocking.WithLoop(newLoop(t))}, opts...)...)
+	conn, err := blocking.Dial(testContext(t), url, append([]blocking.Option{blocking.WithLoop(newLoop(t)), blocking.WithRecovery(nil)}, opts...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
