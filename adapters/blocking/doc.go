@@ -47,6 +47,16 @@
 // blocking.NotFound). Calls on what has ended match ErrClosed. Publishing tells
 // ErrNacked, ErrUnroutable and ErrUnknownOutcome apart.
 //
-// A connection that is lost stays lost for now: Conn.Done and the errors of all
-// calls tell, and the program dials again.
+// # Loss and recovery
+//
+// A connection that is lost comes back by itself: at any of its endpoints, with
+// pauses that grow, for as long as it takes, unless WithRecovery says otherwise.
+// What was declared through it is declared again, channels are opened again in the
+// modes that they were in, consumers go on inside the same loops. Only what was
+// under way is told: ErrUnknownOutcome for publishes and requests that had no
+// answer yet, ErrStaleDelivery for acks of deliveries that came before, which the
+// broker delivers again. Everything else waits, as long as its context allows.
+// WithEvents tells what happens.
+//
+// A channel that the broker closes over an error stays closed.
 package blocking

@@ -70,3 +70,26 @@ func ExampleWithLoop() {
 		defer conn.Close(ctx)
 	}
 }
+
+// A client that tries for an hour to come back, sends unconfirmed messages again,
+// and says what happens.
+func ExampleWithRecovery() {
+	ctx := context.Background()
+	conn, err := blocking.Dial(ctx, "amqp://rabbit1,rabbit2/",
+		blocking.WithRecovery(&blocking.Recovery{Timeout: time.Hour, Republish: true}),
+		blocking.WithEvents(func(e blocking.Event) {
+			switch e := e.(type) {
+			case blocking.Lost:
+				fmt.Println("lost:", e.Err)
+			case blocking.Recovered:
+				fmt.Println("back after", e.After)
+			case blocking.EntityFailed:
+				fmt.Println("not made again:", e.Entity.Kind, e.Entity.Name, e.Err)
+			}
+		}))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer conn.Close(ctx)
+}

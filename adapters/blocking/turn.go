@@ -145,4 +145,3 @@ func (c *Conn) rest(d *driver.Conn) {
 		d.Resume(driver.PauseInbox)
 	}
 }
-
