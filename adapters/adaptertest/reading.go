@@ -85,8 +85,10 @@ func testCloseAmidInput(t *trial) {
 		}
 		t.attach(p)
 		go func() {
-			for _, err := p.peer.Write([]byte("x")); err == nil; {
-				_, err = p.peer.Write([]byte("x"))
+			for range 2000 { // for long enough, and not for ever where writing takes no time
+				if _, err := p.peer.Write([]byte("x")); err != nil {
+					return
+				}
 			}
 		}()
 		p.run(func() {

@@ -89,7 +89,7 @@ func params(t *testing.T, sim *adaptertest.Sim, addresses string) driver.Params 
 // dialBlocking is a client on the Sim, with a channel.
 func dialBlocking(ctx context.Context, t *testing.T, sim *adaptertest.Sim, opts ...blocking.Option) (*blocking.Conn, *blocking.Channel) {
 	t.Helper()
-	conn, err := blocking.DialParams(ctx, params(t, sim, address), append(opts, blocking.WithLoop(sim))...)
+	conn, err := blocking.DialParams(ctx, params(t, sim, address), append([]blocking.Option{blocking.WithRecovery(nil), blocking.WithLoop(sim)}, opts...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
