@@ -97,6 +97,12 @@ type ClientConfig struct {
 	Trace func(f *TraceFrame)
 }
 
+// Validate returns the error that NewClient would return for the config.
+func (cfg ClientConfig) Validate() error {
+	_, err := cfg.normalize()
+	return err
+}
+
 // normalize returns a copy with the defaults filled in, or a *ConfigError.
 func (cfg ClientConfig) normalize() (ClientConfig, error) {
 	fill(&cfg.VirtualHost, "/")
@@ -222,12 +228,12 @@ func (cfg *ClientConfig) settings() settings {
 	}
 }
 
-// capabilities that this machine honours.
-// https://www.rabbitmq.com/docs/connections#capabilities
-var capabilities = []string{
-	"authentication_failure_close", "basic.nack", "connection.blocked",
-	"consumer_cancel_notify", "consumer_priorities", "direct_reply_to",
-	"exchange_exchange_bindings", "per_consumer_qos", "publisher_confirms",
+// capabilities that this machine honours. It is read by all connections and never
+// changed. https://www.rabbitmq.com/docs/connections#capabilities
+var capabilities = wire.Table{
+	"authentication_failure_close": true, "basic.nack": true, "connection.blocked": true,
+	"consumer_cancel_notify": true, "consumer_priorities": true, "direct_reply_to": true,
+	"exchange_exchange_bindings": true, "per_consumer_qos": true, "publisher_confirms": true,
 }
 
 // clientProperties are sent in connection.start-ok: ours, and the user's over
@@ -237,22 +243,26 @@ func (cfg *ClientConfig) clientProperties() wire.Table { return introduce(cfg.Pr
 // introduce is what one side tells the other about itself: ours, and what is
 // configured over it.
 func introduce(configured wire.Table) wire.Table {
-	able := make(wire.Table, len(capabilities))
-	for _, name := range capabilities {
-		able[name] = true
-	}
 	props := wire.Table{
 		"product":  "haypile",
 		"version":  Version,
 		"platform": "Go",
 	}
 	maps.Copy(props, configured)
+	able := capabilities
 	switch own := props["capabilities"].(type) {
 	case wire.Table:
-		maps.Copy(able, own)
+		able = merged(able, own)
 	case map[string]any:
-		maps.Copy(able, own)
+		able = merged(able, own)
 	}
 	props["capabilities"] = able
 	return props
+}
+
+// merged is a copy of a table with another over it.
+func merged(t, over wire.Table) wire.Table {
+	t = maps.Clone(t)
+	maps.Copy(t, over)
+	return t
 }

@@ -154,10 +154,7 @@ func (p Params) normalize() (Params, error) {
 		return p, &core.ConfigError{Field: "Attempts", Value: p.Attempts, Want: "positive or Unlimited"}
 	}
 	// What a Conn would refuse is refused before anything is dialled.
-	if _, err := core.NewClient(p.Client, nil); err != nil {
-		return p, err
-	}
-	return p, nil
+	return p, p.Client.Validate()
 }
 
 // cycle is the endpoints in the order of one cycle.

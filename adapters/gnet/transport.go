@@ -62,7 +62,7 @@ func (l *Loop) prepare(conn net.Conn, h adapters.Handler) (*transport, error) {
 // has it.
 func withoutZone(addr net.Addr) net.Addr {
 	a, ok := addr.(*net.TCPAddr)
-	if !ok {
+	if !ok || a.Zone == "" {
 		return addr
 	}
 	c := *a

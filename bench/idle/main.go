@@ -131,15 +131,15 @@ func open(loop adapters.Loop, params driver.Params, conns []*driver.Conn) error 
 	defer cancel()
 	var wg sync.WaitGroup
 	errs := make(chan error, len(conns))
-	slots := make(chan struct{}, 64)
+	slots := make(chan struct{}, 16) // as many dial at a time
 	for i := range conns {
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			h := &consumer{ready: make(chan error, 1)}
+			ready := make(chan error, 1)
 			var err error
-			if conns[i], err = driver.Dial(ctx, loop, params, h); err == nil {
-				err = <-h.ready
+			if conns[i], err = driver.Dial(ctx, loop, params, &consumer{ready: ready}); err == nil {
+				err = <-ready
 			}
 			if err != nil {
 				errs <- err
@@ -151,18 +151,24 @@ func open(loop adapters.Loop, params driver.Params, conns []*driver.Conn) error 
 	return <-errs
 }
 
+// consumer holds nothing of its own once it runs.
 type consumer struct {
 	core.NopClient
 	ready chan error
 }
 
+func (h *consumer) started(err error) {
+	h.ready <- err
+	h.ready = nil
+}
+
 func (h *consumer) OnOpen(c *core.Conn) {
 	ch, err := c.OpenChannel(nil)
 	if err == nil {
-		err = ch.Consume(&wire.BasicConsume{Queue: "q"}, func(*core.Delivery) {}, func(_ *wire.BasicConsumeOk, err error) { h.ready <- err })
+		err = ch.Consume(&wire.BasicConsume{Queue: "q"}, func(*core.Delivery) {}, func(_ *wire.BasicConsumeOk, err error) { h.started(err) })
 	}
 	if err != nil {
-		h.ready <- err
+		h.started(err)
 	}
 }
 
