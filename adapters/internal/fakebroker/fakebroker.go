@@ -64,6 +64,8 @@ func serve(t testing.TB, l net.Listener, wrap func(net.Conn) net.Conn, script fu
 // Session is one connection. Its methods end quietly when the client has gone.
 type Session struct {
 	net.Conn
+	// Properties are of the content that Next returned last.
+	Properties wire.RawProperties
 	// Seen, if set, is told of every method that Next returns.
 	Seen   func(m wire.Method, body []byte)
 	buf    []byte
@@ -71,12 +73,18 @@ type Session struct {
 }
 
 // Handshake opens the connection as a broker does; false when the client went.
-func (s *Session) Handshake() bool {
+func (s *Session) Handshake() bool { return s.HandshakeBy("PLAIN") }
+
+// HandshakeBy is Handshake with another mechanism.
+func (s *Session) HandshakeBy(mechanism string) bool {
 	header := make([]byte, len(wire.ProtocolHeader))
 	if _, err := io.ReadFull(s.Conn, header); err != nil {
 		return false
 	}
-	s.Send(0, &wire.ConnectionStart{VersionMinor: 9, Mechanisms: "PLAIN", Locales: "en_US"})
+	s.Send(0, &wire.ConnectionStart{
+		VersionMinor: 9, Mechanisms: mechanism, Locales: "en_US",
+		ServerProperties: wire.Table{"product": "fakebroker", "capabilities": wire.Table{"publisher_confirms": true}},
+	})
 	if s.Expect(wire.ConnectionStartOkID) == nil {
 		return false
 	}
@@ -101,7 +109,13 @@ func (s *Session) Refuse() bool {
 	return false
 }
 
-// Send sends methods and whole contents (strings) on a channel.
+// Content is a whole content with properties.
+type Content struct {
+	Properties wire.Properties
+	Body       string
+}
+
+// Send sends methods and whole contents (strings, or Content) on a channel.
 func (s *Session) Send(channel uint16, items ...any) {
 	var p []byte
 	for _, item := range items {
@@ -112,11 +126,18 @@ func (s *Session) Send(channel uint16, items ...any) {
 			}
 			p, _ = wire.AppendMethodFrame(p, channel, v) // scripts send what can be encoded
 		case string:
-			p = wire.AppendHeaderFrame(p, channel, wire.ClassBasic, uint64(len(v)), nil)
-			p = wire.AppendBody(p, channel, []byte(v), 131072)
+			p = appendContent(p, channel, nil, v)
+		case Content:
+			raw, _ := v.Properties.Encode() // as with methods
+			p = appendContent(p, channel, raw, v.Body)
 		}
 	}
 	s.Write(p) // an error means that the client has gone
+}
+
+func appendContent(p []byte, channel uint16, raw wire.RawProperties, body string) []byte {
+	p = wire.AppendHeaderFrame(p, channel, wire.ClassBasic, uint64(len(body)), raw)
+	return wire.AppendBody(p, channel, []byte(body), 131072)
 }
 
 // Next returns the next method that the client sends, with its channel and, if
@@ -187,10 +208,11 @@ func (s *Session) content() []byte {
 	if !ok {
 		return nil
 	}
-	_, size, _, err := wire.ParseContentHeader(f.Payload)
+	_, size, props, err := wire.ParseContentHeader(f.Payload)
 	if err != nil {
 		return nil
 	}
+	s.Properties = props
 	var body []byte
 	for uint64(len(body)) < size {
 		if f, ok = s.frame(); !ok {
