@@ -372,6 +372,7 @@ func TestWhatFailsIsReportedAndTheRestGoesOn(t *testing.T) {
 	}()
 	<-started
 	go func() {
+		defer close(good)
 		for d, err := range r.ch.Consume(ctx, &blocking.Consume{Queue: "good"}) {
 			if err != nil {
 				if !errors.Is(err, blocking.ErrClosed) { // which the test does in the end
@@ -402,6 +403,8 @@ func TestWhatFailsIsReportedAndTheRestGoesOn(t *testing.T) {
 	}
 	if err := r.conn.Close(ctx); err != nil {
 		t.Error(err)
+	}
+	for range good { // until the loop has ended
 	}
 }
 
