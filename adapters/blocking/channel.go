@@ -12,8 +12,10 @@ import (
 // Channel is a channel of a Conn. All its methods may be called from any number
 // of goroutines at once; the calls of one goroutine keep their order.
 type Channel struct {
-	conn *Conn
-	done chan struct{} // closed when the channel has ended
+	conn     *Conn
+	done     chan struct{} // closed when the channel has ended
+	window   chan struct{} // with WithConfirmWindow: holds one for each publish that waits for its outcome
+	failFast bool
 
 	// Under conn.mu.
 	ended    bool
@@ -41,8 +43,32 @@ type Channel struct {
 	blamed        bool       // a consumer was refused in its latest opening
 }
 
+// ChannelOption changes how a channel behaves, for Conn.Channel.
+type ChannelOption func(*channelSettings)
+
+type channelSettings struct {
+	window   int
+	failFast bool
+}
+
 func newChannel(c *Conn) *Channel {
 	return &Channel{conn: c, done: make(chan struct{}), confirms: make(map[uint64]*outcome)}
+}
+
+// configure is for a channel that nobody has seen yet.
+func (ch *Channel) configure(opts []ChannelOption) error {
+	var s channelSettings
+	for _, opt := range opts {
+		opt(&s)
+	}
+	if s.window < 0 {
+		return &ConfigError{Field: "confirm window", Value: s.window, Want: "positive, or 0 for no limit"}
+	}
+	if s.window > 0 {
+		ch.window = make(chan struct{}, s.window)
+	}
+	ch.failFast = s.failFast
+	return nil
 }
 
 // open opens the channel for the first time.

@@ -142,7 +142,7 @@ func dial(ctx context.Context, s settings, opts []Option) (*Conn, error) {
 		}
 		c.tell(AttemptFailed{a})
 	}
-	d, err := c.connect(ctx, s.params)
+	d, err := c.connect(ctx, &s.params)
 	if err != nil {
 		return nil, err // not before Close
 	}
@@ -165,13 +165,13 @@ func dial(ctx context.Context, s settings, opts []Option) (*Conn, error) {
 
 // connect begins to connect, unless Close was called. OnOpen finds the connection
 // in live.
-func (c *Conn) connect(ctx context.Context, p Params) (*driver.Conn, error) {
+func (c *Conn) connect(ctx context.Context, p *Params) (*driver.Conn, error) {
 	c.mu.Lock() // which OnOpen takes, too
 	defer c.mu.Unlock()
 	if c.closing {
 		return nil, ErrClosed
 	}
-	d := driver.Open(ctx, c.loop, p, (*connHandler)(c))
+	d := driver.Open(ctx, c.loop, *p, (*connHandler)(c))
 	c.live.Store(d)
 	return d, nil
 }
@@ -300,17 +300,24 @@ func (c *Conn) push(o op) bool {
 }
 
 // Channel opens a channel. Errors: ErrClosed, ErrNoChannel when all
-// numbers are in use, the context's.
-func (c *Conn) Channel(ctx context.Context) (*Channel, error) {
+// numbers are in use, a *ConfigError for an option, the context's.
+func (c *Conn) Channel(ctx context.Context, opts ...ChannelOption) (*Channel, error) {
 	ch := newChannel(c)
+	if err := ch.configure(opts); err != nil {
+		return nil, err
+	}
+	if err := ch.openFirst(ctx); err != nil {
+		return nil, err
+	}
+	return ch, nil
+}
+
+// openFirst opens the channel for the first time and waits for it.
+func (ch *Channel) openFirst(ctx context.Context) error {
 	w := newWaiter[wire.Method]()
-	err := w.send(ctx, c, op{kind: opCall, call: &callOp{w, func(cc *core.Conn) error {
+	return w.send(ctx, ch.conn, op{kind: opCall, call: &callOp{w, func(cc *core.Conn) error {
 		err := ch.open(cc)
 		w.settle(nil, err)
 		return nil
 	}}})
-	if err != nil {
-		return nil, err
-	}
-	return ch, nil
 }

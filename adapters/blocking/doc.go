@@ -41,11 +41,22 @@
 // No code of the user's runs where the connection does, so working on a message
 // for minutes, in the loop body or elsewhere, costs no heartbeat.
 //
+// # Publishing
+//
+// Publish is for messages whose loss would do no harm, PublishConfirm for those that
+// the broker must have, PublishDeferred for many of those by one goroutine:
+// WithConfirmWindow bounds how many wait for their outcome. There are four: nil for a
+// message that the broker has, ErrNacked, ErrUnroutable (with the message, if it was
+// Mandatory) and ErrUnknownOutcome.
+//
+// All three wait while nothing can be sent: the connection is lost, the broker has
+// a resource alarm on, MaxBuffered is reached. Nothing else waits for that.
+// WithFailFast makes it an error, ErrBackpressure.
+//
 // # Errors
 //
 // What the broker said is an *Error with its code: errors.Is(err,
-// blocking.NotFound). Calls on what has ended match ErrClosed. Publishing tells
-// ErrNacked, ErrUnroutable and ErrUnknownOutcome apart.
+// blocking.NotFound). Calls on what has ended match ErrClosed.
 //
 // # Loss and recovery
 //

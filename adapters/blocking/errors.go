@@ -27,6 +27,9 @@ var (
 	// ErrFrameTooLarge: a request or the properties of a message do not fit a
 	// frame.
 	ErrFrameTooLarge = core.ErrFrameTooLarge
+	// ErrBackpressure: the channel has WithFailFast, and the publish would have to
+	// wait. Why is wrapped. Nothing was sent.
+	ErrBackpressure = core.ErrBackpressure
 	// ErrNacked: the broker did not take the message.
 	ErrNacked = errors.New("amqp: the broker refused the message")
 	// ErrUnroutable: no queue gets the message. The error is an

@@ -93,3 +93,29 @@ func ExampleWithRecovery() {
 	}
 	defer conn.Close(ctx)
 }
+
+// One goroutine publishes many messages, at most a thousand ahead of the broker.
+func ExampleChannel_PublishDeferred() {
+	ctx := context.Background()
+	var conn *blocking.Conn // from Dial
+	publish := func(rows [][]byte) error {
+		ch, err := conn.Channel(ctx, blocking.WithConfirmWindow(1000))
+		if err != nil {
+			return err
+		}
+		defer ch.Close(ctx)
+		sent := make([]*blocking.Deferred, len(rows))
+		for i, row := range rows {
+			if sent[i], err = ch.PublishDeferred(ctx, &blocking.Publishing{RoutingKey: "rows", Body: row}); err != nil {
+				return err
+			}
+		}
+		for i, d := range sent {
+			if err := d.Wait(ctx); err != nil {
+				return fmt.Errorf("row %d: %w", i, err)
+			}
+		}
+		return nil
+	}
+	_ = publish
+}

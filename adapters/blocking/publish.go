@@ -2,67 +2,42 @@ package blocking
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"maps"
-	"slices"
 
 	"github.com/haypile/haypile/core"
 	"github.com/haypile/haypile/core/wire"
 )
 
-// outcome is what becomes of a publish that somebody waits for.
-type outcome struct {
-	done     chan struct{}
-	err      error
-	returned *Return // on the loop
-	kept     *kept   // with Recovery.Republish
-}
-
-// kept is a message that may have to be published again.
-type kept struct {
-	Publishing
-	size int
-}
-
-func (o *outcome) settle(err error) {
-	o.err = err
-	close(o.done)
-}
-
 // Publish sends a message. It returns as soon as the message has its place in
 // the connection's order; p and all it refers to may be reused then. It waits,
-// as long as ctx allows, while the broker has blocked the connection or
-// MaxBuffered bytes wait to be sent.
+// as long as ctx allows, while the connection is lost, while the broker has
+// blocked it or switched the channel's flow off, and while MaxBuffered bytes wait
+// to be sent.
 //
 // nil does not mean that the broker has the message: PublishConfirm tells that.
 // Errors, none of which changes anything: ErrClosed, the context's, an
-// *EncodeError or ErrFrameTooLarge for what does not fit the protocol.
+// *EncodeError or ErrFrameTooLarge for what does not fit the protocol, and
+// ErrBackpressure with WithFailFast.
 func (ch *Channel) Publish(ctx context.Context, p *Publishing) error {
 	return ch.publish(ctx, p, nil)
 }
 
-// PublishConfirm sends a message and waits until the broker has taken it. The
-// first one turns the channel's confirms on. Besides the errors of Publish:
-// ErrNacked, ErrUnroutable (an *UnroutableError with the message; only if p is
-// Mandatory), ErrUnknownOutcome when channel or connection ended first. After
-// the context's error the outcome is unknown, too.
-//
-// Many goroutines may wait at once; that is how to publish fast with confirms.
-func (ch *Channel) PublishConfirm(ctx context.Context, p *Publishing) error {
-	o := &outcome{done: make(chan struct{})}
-	if err := ch.publish(ctx, p, o); err != nil {
-		return err
-	}
-	select {
-	case <-o.done:
-		return o.err
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
+// Why a publish must wait. With WithFailFast it is the publish's error.
+var (
+	errLost    = &withReason{ErrBackpressure, errors.New("the connection is lost and not yet recovered")}
+	errBlocked = &withReason{ErrBackpressure, errors.New("the broker has a resource alarm on")}
+	errFlowOff = &withReason{ErrBackpressure, errors.New("the broker has switched the channel's flow off")}
+	errFull    = &withReason{ErrBackpressure, errors.New("as many bytes as MaxBuffered allows wait to be sent")}
+)
+
+// WithFailFast has publishes that would have to wait return ErrBackpressure at
+// once, with nothing sent: for programs that have a better place for the message
+// than a goroutine that waits.
+func WithFailFast() ChannelOption { return func(s *channelSettings) { s.failFast = true } }
 
 // OnReturn has fn called with each mandatory message that the broker returns
-// and that no PublishConfirm waits for, in the goroutine that also runs
+// and that was sent by Publish, which has no outcome to tell it, in the goroutine that also runs
 // AddCallbackThreadsafe's callbacks. nil drops them, which is the default.
 func (ch *Channel) OnReturn(fn func(*Return)) {
 	ch.conn.mu.Lock()
@@ -70,12 +45,27 @@ func (ch *Channel) OnReturn(fn func(*Return)) {
 	ch.onReturn = fn
 }
 
-// publish queues a message once there is room for it.
+// publish queues a message once it may be.
 func (ch *Channel) publish(ctx context.Context, p *Publishing, o *outcome) error {
-	c := ch.conn
 	if err := checkNames(p); err != nil {
 		return err
 	}
+	if o == nil || o.window == nil {
+		return ch.queue(ctx, p, o)
+	}
+	if err := ch.enterWindow(ctx); err != nil {
+		return err
+	}
+	err := ch.queue(ctx, p, o)
+	if err != nil {
+		<-o.window // there will be no outcome to leave it
+	}
+	return err
+}
+
+// queue queues a message once there is room for it.
+func (ch *Channel) queue(ctx context.Context, p *Publishing, o *outcome) error {
+	c := ch.conn
 	for {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -85,7 +75,12 @@ func (ch *Channel) publish(ctx context.Context, p *Publishing, o *outcome) error
 			c.mu.Unlock()
 			return err
 		}
-		if room := ch.mustWait(); room != nil {
+		if why := ch.mustWait(); why != nil {
+			if ch.failFast {
+				c.mu.Unlock()
+				return why
+			}
+			room := c.roomLater(why)
 			c.mu.Unlock()
 			c.awaitRoom(ctx, room)
 			continue
@@ -99,15 +94,24 @@ func (ch *Channel) publish(ctx context.Context, p *Publishing, o *outcome) error
 	}
 }
 
-// mustWait returns, under conn.mu, what is closed when publishing may be tried
-// again; nil when there is no need to wait.
-func (ch *Channel) mustWait() <-chan struct{} {
-	c := ch.conn
-	full := c.queue.size()+c.inCore+c.kept >= c.max
-	if !full && !c.blocked && !ch.flowOff && !c.lost {
-		return nil
+// mustWait is, under conn.mu, why a publish must wait; nil when it need not.
+func (ch *Channel) mustWait() error {
+	switch c := ch.conn; {
+	case c.lost:
+		return errLost
+	case c.blocked:
+		return errBlocked
+	case ch.flowOff:
+		return errFlowOff
+	case c.queue.size()+c.inCore+c.kept >= c.max:
+		return errFull
 	}
-	c.full = c.full || full
+	return nil
+}
+
+// roomLater is, under mu, what is closed when publishing may be tried again.
+func (c *Conn) roomLater(why error) <-chan struct{} {
+	c.full = c.full || why == errFull
 	if c.room == nil {
 		c.room = make(chan struct{})
 	}
@@ -202,109 +206,5 @@ func (ch *Channel) runPublish(o *op, bytes []byte) {
 			ch.conn.keep(o, bytes)
 		}
 		ch.await(seq, o.outcome)
-	}
-}
-
-// await waits, on the loop, for a confirm.
-func (ch *Channel) await(seq uint64, o *outcome) {
-	ch.confirms[seq] = o
-	ch.conn.turn.waiting++
-}
-
-// keep keeps a copy of a message.
-func (c *Conn) keep(o *op, bytes []byte) {
-	props, body := o.props.of(bytes), o.body.of(bytes)
-	both := append(append(make([]byte, 0, len(props)+len(body)), props...), body...)
-	o.outcome.kept = &kept{size: len(both), Publishing: Publishing{
-		Exchange: o.exchange, RoutingKey: o.key, Mandatory: o.flag,
-		RawProperties: both[:len(props):len(props)], Body: both[len(props):],
-	}}
-	c.mu.Lock()
-	c.kept += len(both)
-	c.mu.Unlock()
-}
-
-// settle tells the outcome, and lets go of what was kept for it.
-func (c *Conn) settle(o *outcome, err error) {
-	if o.kept != nil {
-		c.mu.Lock()
-		c.kept -= o.kept.size
-		if c.full && c.queue.size()+c.inCore+c.kept <= c.max/2 {
-			c.full = false
-			c.makeRoom()
-		}
-		c.mu.Unlock()
-		o.kept = nil
-	}
-	o.settle(err)
-}
-
-// loseConfirms settles, or puts aside to be published again, what the broker will
-// not confirm any more.
-func (ch *Channel) loseConfirms(reason error) {
-	for _, seq := range slices.Sorted(maps.Keys(ch.confirms)) {
-		o := ch.confirms[seq]
-		ch.conn.turn.waiting--
-		if o.returned = nil; o.kept != nil {
-			ch.again = append(ch.again, o)
-		} else {
-			o.settle(because(ErrUnknownOutcome, reason))
-		}
-	}
-	clear(ch.confirms)
-}
-
-// republish sends a message that was kept.
-func (ch *Channel) republish(o *outcome) {
-	seq, err := ch.core.Publish(&o.kept.Publishing)
-	if err != nil {
-		ch.conn.settle(o, err)
-		return
-	}
-	ch.await(seq, o)
-}
-
-func (h *channelHandler) OnConfirm(_ *core.Channel, cf core.Confirm) {
-	if cf.Last-cf.First < uint64(len(h.confirms)) {
-		for seq := cf.First; seq <= cf.Last; seq++ {
-			h.confirmed(seq, cf.Ack)
-		}
-		return
-	}
-	for seq := range h.confirms {
-		if seq >= cf.First && seq <= cf.Last {
-			h.confirmed(seq, cf.Ack)
-		}
-	}
-}
-
-func (h *channelHandler) confirmed(seq uint64, ack bool) {
-	o := h.confirms[seq]
-	if o == nil {
-		return
-	}
-	delete(h.confirms, seq)
-	h.conn.turn.waiting--
-	switch {
-	case !ack:
-		h.conn.settle(o, ErrNacked)
-	case o.returned != nil:
-		h.conn.settle(o, &UnroutableError{o.returned})
-	default:
-		h.conn.settle(o, nil)
-	}
-}
-
-func (h *channelHandler) OnReturn(_ *core.Channel, r *core.Return) {
-	if o := h.confirms[r.Seq]; o != nil {
-		o.returned = r.Clone()
-		return
-	}
-	h.conn.mu.Lock()
-	fn := h.onReturn
-	h.conn.mu.Unlock()
-	if fn != nil {
-		r = r.Clone()
-		h.conn.dispatch.add(func() { fn(r) })
 	}
 }

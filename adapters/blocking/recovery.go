@@ -138,7 +138,7 @@ func (c *Conn) reconnect(ctx context.Context) error {
 	c.mu.Lock()
 	c.back = back
 	c.mu.Unlock()
-	d, err := c.connect(ctx, c.params)
+	d, err := c.connect(ctx, &c.params)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,58 @@
+package blocking
+
+import "context"
+
+// Deferred is a publish whose outcome comes later. Its methods may be called from
+// any goroutine, and as often as wanted.
+type Deferred outcome
+
+// PublishDeferred sends a message and returns a handle on its outcome, so that one
+// goroutine can publish many without waiting for each. The first one turns the
+// channel's confirms on. It waits as Publish does, and as WithConfirmWindow
+// demands; its errors are Publish's, each of which means that nothing was sent.
+func (ch *Channel) PublishDeferred(ctx context.Context, p *Publishing) (*Deferred, error) {
+	o := &outcome{done: make(chan struct{}), window: ch.window}
+	if err := ch.publish(ctx, p, o); err != nil {
+		return nil, err
+	}
+	return (*Deferred)(o), nil
+}
+
+// PublishConfirm sends a message and waits until the broker has taken it. It is
+// PublishDeferred and Wait: its errors are those of both.
+//
+// Many goroutines may wait at once; that is one way to publish fast with confirms.
+func (ch *Channel) PublishConfirm(ctx context.Context, p *Publishing) error {
+	d, err := ch.PublishDeferred(ctx, p)
+	if err != nil {
+		return err
+	}
+	return d.Wait(ctx)
+}
+
+// Done is closed when the outcome is known.
+func (d *Deferred) Done() <-chan struct{} { return d.done }
+
+// Err is the outcome: nil when the broker has the message, and before the outcome
+// is known. Else ErrNacked, ErrUnroutable (an *UnroutableError with the message;
+// only if it was Mandatory), or ErrUnknownOutcome when channel or connection ended
+// first. ErrClosed without ErrUnknownOutcome: they had ended before it was sent.
+func (d *Deferred) Err() error {
+	select {
+	case <-d.done:
+		return d.err
+	default:
+		return nil
+	}
+}
+
+// Wait waits until the outcome is known, and is Err then. When ctx ends first, its
+// error is returned and the outcome is still to come: Wait may be called again.
+func (d *Deferred) Wait(ctx context.Context) error {
+	select {
+	case <-d.done:
+		return d.err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

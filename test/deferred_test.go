@@ -1,0 +1,97 @@
+package test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/haypile/haypile/adapters/blocking"
+	"github.com/haypile/haypile/test/rabbitmq"
+)
+
+func TestDeferredPublishesInAWindowAreAllConfirmed(t *testing.T) {
+	const n = 5000
+	conn := dial(t, "")
+	ctx := testContext(t)
+	ch, err := conn.Channel(ctx, blocking.WithConfirmWindow(100))
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := queue(t, ch)
+	var all []*blocking.Deferred
+	for i := range n {
+		key := q
+		if i%100 == 99 {
+			key = "no such queue"
+		}
+		d, err := ch.PublishDeferred(ctx, &blocking.Publishing{RoutingKey: key, Mandatory: true, Body: fmt.Append(nil, i)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, d)
+	}
+	for i, d := range all {
+		err := d.Wait(ctx)
+		var back *blocking.UnroutableError
+		switch {
+		case i%100 != 99 && err != nil:
+			t.Errorf("message %d: %v", i, err)
+		case i%100 == 99 && (!errors.As(err, &back) || string(back.Return.Body) != fmt.Sprint(i)):
+			t.Errorf("unroutable message %d: %v", i, err)
+		}
+	}
+	next := 0
+	for d, err := range ch.Consume(ctx, &blocking.Consume{Queue: q, NoAck: true}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if next%100 == 99 {
+			next++
+		}
+		if string(d.Body) != fmt.Sprint(next) {
+			t.Fatalf("message %s in the place of %d", d.Body, next)
+		}
+		if next++; next == n-1 {
+			break
+		}
+	}
+}
+
+func TestPublishesThatDoNotWaitAreRefusedDuringAnAlarm(t *testing.T) {
+	node := rabbitmq.Start(t, rabbitmq.WithTLS())
+	blocked, free := make(chan struct{}, 1), make(chan struct{}, 1)
+	conn := dialURL(t, nodeURL(node), blocking.WithEvents(func(e blocking.Event) {
+		switch e.(type) {
+		case blocking.Blocked:
+			blocked <- struct{}{}
+		case blocking.Unblocked:
+			free <- struct{}{}
+		}
+	}))
+	ctx := testContext(t)
+	ch, err := conn.Channel(ctx, blocking.WithFailFast())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := node.Ctl(ctx, "set_vm_memory_high_watermark", "0.0000001"); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "publisher blocked", func() bool { // RabbitMQ tells those who publish
+		err := ch.Publish(ctx, &blocking.Publishing{})
+		if err != nil && !errors.Is(err, blocking.ErrBackpressure) {
+			t.Fatal(err)
+		}
+		return err != nil
+	})
+	<-blocked
+	if err := ch.PublishConfirm(ctx, &blocking.Publishing{}); !errors.Is(err, blocking.ErrBackpressure) {
+		t.Errorf("during the alarm: %v", err)
+	}
+	if _, err := node.Ctl(ctx, "set_vm_memory_high_watermark", "0.4"); err != nil {
+		t.Fatal(err)
+	}
+	<-free
+	if err := ch.PublishConfirm(ctx, &blocking.Publishing{}); err != nil {
+		t.Errorf("after the alarm: %v", err)
+	}
+}
