@@ -53,6 +53,17 @@
 // a resource alarm on, MaxBuffered is reached. Nothing else waits for that.
 // WithFailFast makes it an error, ErrBackpressure.
 //
+// # Consuming
+//
+// Consume is a loop over deliveries, ConsumeBatches one over slices of them. Leaving the loop cancels the consumer and
+// gives back what was not seen. A delivery may be settled by any goroutine, long
+// after the loop has gone on, once.
+//
+// A loop that has other things to do as well sets Consume.Inactivity and is told
+// ErrInactive whenever nothing came for that long. Nothing has to be called for
+// heartbeats to be answered, and a program that only waits needs no more than
+// time.Sleep.
+//
 // # Errors
 //
 // What the broker said is an *Error with its code: errors.Is(err,

@@ -48,6 +48,9 @@ var (
 	// ErrCanceled: the broker ended the consumer, for instance because its
 	// queue was deleted.
 	ErrCanceled = errors.New("amqp: consumer was canceled by the broker")
+	// ErrInactive: a loop over deliveries has waited for as long as
+	// Consume.Inactivity. The loop goes on.
+	ErrInactive = errors.New("amqp: no delivery for some time")
 	// ErrInboxOverflow: a consumer without prefetch took its messages too
 	// slowly while the connection could not stop reading.
 	ErrInboxOverflow = errors.New("amqp: consumer's inbox is full")

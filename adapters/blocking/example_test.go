@@ -119,3 +119,49 @@ func ExampleChannel_PublishDeferred() {
 	}
 	_ = publish
 }
+
+// A loop that does something else when nothing came for a minute.
+func ExampleChannel_Consume_inactivity() {
+	var ch *blocking.Channel // from Conn.Channel
+	consume := func(ctx context.Context) error {
+		for d, err := range ch.Consume(ctx, &blocking.Consume{Queue: "jobs", Inactivity: time.Minute}) {
+			if errors.Is(err, blocking.ErrInactive) {
+				fmt.Println("nothing to do")
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			fmt.Printf("%s\n", d.Body)
+			d.Ack()
+		}
+		return nil
+	}
+	_ = consume
+}
+
+// Rows are written by the hundred, or after a second.
+func ExampleChannel_ConsumeBatches() {
+	var conn *blocking.Conn // from Dial
+	insert := func([]*blocking.Delivery) error { return nil }
+	consume := func(ctx context.Context) error {
+		ch, err := conn.Channel(ctx)
+		if err != nil {
+			return err
+		}
+		defer ch.Close(ctx)
+		for batch, err := range ch.ConsumeBatches(ctx, &blocking.Consume{Queue: "rows"}, 100, time.Second) {
+			if err != nil {
+				return err
+			}
+			if err := insert(batch); err != nil {
+				return err // what is not acknowledged goes back when the channel ends
+			}
+			for _, d := range batch {
+				d.Ack()
+			}
+		}
+		return nil
+	}
+	_ = consume
+}

@@ -3,12 +3,14 @@ package blocking
 import (
 	"context"
 	"sync"
+	"time"
 )
 
 // inbox is what a consumer was sent and has not looked at.
 type inbox struct {
-	limit int  // above it, the connection should stop reading
-	noAck bool // what is in it needs no ack
+	limit int         // above it, the connection should stop reading
+	noAck bool        // what is in it needs no ack
+	timer *time.Timer // the consumer's goroutine only
 
 	mu    sync.Mutex // everything below
 	items []*Delivery
@@ -82,28 +84,48 @@ func (b *inbox) overflows() bool {
 	return len(b.items) > b.limit && b.bytes > maxInboxBytes
 }
 
-// take waits for deliveries and takes all there are. wasFull tells that the
-// connection may have stopped reading because of them.
-func (b *inbox) take(ctx context.Context) (items []*Delivery, wasFull bool, err error) {
+// take waits for deliveries and takes all there are. The inbox goes on with the
+// memory of spare. ErrInactive when there were none for as long as patience.
+func (b *inbox) take(ctx context.Context, spare []*Delivery, patience time.Duration) ([]*Delivery, error) {
+	var late <-chan time.Time
 	for {
 		if err := ctx.Err(); err != nil {
-			return nil, false, err
+			return nil, err
 		}
 		b.mu.Lock()
-		items, err = b.items, b.err
-		b.items, b.bytes = nil, 0
-		b.mu.Unlock()
+		items, err := b.items, b.err
 		if len(items) > 0 {
-			return items, len(items) > b.limit, nil
+			b.items, b.bytes = spare, 0
 		}
-		if err != nil {
-			return nil, false, err
+		b.mu.Unlock()
+		switch {
+		case len(items) > 0:
+			return items, nil
+		case err != nil:
+			return nil, err
+		case patience <= 0:
+			return nil, ErrInactive
+		case late == nil && patience != forever:
+			late = b.after(patience)
+			defer b.timer.Stop()
 		}
 		select {
 		case <-b.ready:
+		case <-late:
+			return nil, ErrInactive
 		case <-ctx.Done():
 		}
 	}
+}
+
+// after is time.After with one timer for all times.
+func (b *inbox) after(d time.Duration) <-chan time.Time {
+	if b.timer == nil {
+		b.timer = time.NewTimer(d)
+	} else {
+		b.timer.Reset(d)
+	}
+	return b.timer.C
 }
 
 // leave marks the end of the consumer's loop and returns what it has not seen.

@@ -1,0 +1,133 @@
+package blocking_test
+
+import (
+	"context"
+	"io"
+	"iter"
+	"testing"
+
+	"github.com/haypile/haypile/adapters/blocking"
+	"github.com/haypile/haypile/adapters/internal/fakebroker"
+	"github.com/haypile/haypile/core/wire"
+)
+
+// sink connects to a broker that allocates nothing: it answers what setup is about,
+// then sends what it is given, for ever, and reads without looking.
+// drop ends the connection, as it must before a loop over deliveries is left: the
+// sink would not answer.
+func sink(tb testing.TB, setup answer, endless []byte) (ch *blocking.Channel, drop func()) {
+	tb.Helper()
+	addr := fakebroker.Start(tb, func(_ int, s *fakebroker.Session) {
+		if !s.Handshake() {
+			return
+		}
+		for ready := false; !ready; {
+			m, n, body := s.Next()
+			switch m.(type) {
+			case nil:
+				return
+			case *wire.ChannelOpen:
+				s.Send(n, &wire.ChannelOpenOk{})
+				ready = setup == nil
+			default:
+				setup(s, m, n, body)
+				ready = m.ID() == wire.BasicConsumeID
+			}
+		}
+		go func() {
+			for err := error(nil); err == nil && endless != nil; {
+				_, err = s.Write(endless)
+			}
+		}()
+		io.Copy(io.Discard, s) // an error means that the client has gone
+	})
+	conn, err := blocking.Dial(context.Background(), "amqp://"+addr, blocking.WithRecovery(nil))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	drop = func() {
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		conn.Close(ctx)
+	}
+	tb.Cleanup(drop)
+	if ch, err = conn.Channel(context.Background()); err != nil {
+		tb.Fatal(err)
+	}
+	return ch, drop
+}
+
+// delivering is a sink that sends the same thousand deliveries again and again.
+func delivering(tb testing.TB) (ch *blocking.Channel, drop func()) {
+	var thousand []byte
+	for tag := range uint64(1000) {
+		thousand, _ = wire.AppendMethodFrame(thousand, 1, &wire.BasicDeliver{ConsumerTag: "c", DeliveryTag: tag + 1, Exchange: "e", RoutingKey: "key"})
+		thousand = wire.AppendHeaderFrame(thousand, 1, wire.ClassBasic, 64, nil)
+		thousand = wire.AppendBody(thousand, 1, make([]byte, 64), 131072)
+	}
+	return sink(tb, deliveries(0, nil), thousand)
+}
+
+func BenchmarkPublish(b *testing.B) {
+	ch, _ := sink(b, nil, nil)
+	p := &blocking.Publishing{Exchange: "e", RoutingKey: "key", Body: make([]byte, 64), Properties: &blocking.Properties{DeliveryMode: blocking.Persistent}}
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := ch.Publish(b.Context(), p); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkConsumeAck(b *testing.B) {
+	ch, drop := delivering(b)
+	b.ReportAllocs()
+	for d, err := range ch.Consume(b.Context(), &blocking.Consume{Queue: "q", Prefetch: 1000}) {
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := d.Ack(); err != nil {
+			b.Fatal(err)
+		}
+		if !b.Loop() {
+			drop()
+			break
+		}
+	}
+}
+
+func TestAllocationsPerMessage(t *testing.T) {
+	const n = 1000
+	perMessage := func(f func()) float64 {
+		f() // brings buffers to their size
+		return testing.AllocsPerRun(20, f) / n
+	}
+	publish, _ := sink(t, nil, nil)
+	p := &blocking.Publishing{RoutingKey: "key", Body: make([]byte, 64)}
+	if got := perMessage(func() {
+		for range n {
+			if err := publish.Publish(t.Context(), p); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}); got > 0.1 {
+		t.Errorf("%v allocations per publish", got)
+	}
+	consume, drop := delivering(t)
+	next, stop := iter.Pull2(consume.Consume(t.Context(), &blocking.Consume{Queue: "q", Prefetch: n}))
+	defer stop()
+	defer drop()
+	if got := perMessage(func() {
+		for range n {
+			d, err, _ := next()
+			if err == nil {
+				err = d.Ack()
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}); got > 2.1 {
+		t.Errorf("%v allocations per delivery", got)
+	}
+}
