@@ -40,13 +40,16 @@ func left(t *testing.T, conn *blocking.Conn, q string) uint32 {
 	return ok.MessageCount
 }
 
-func TestBatchesLeaveNothingBehind(t *testing.T) {
+func TestBatchesWithMergedAcksLeaveNothingBehind(t *testing.T) {
 	const n, size = 2500, 100
 	conn := dial(t, "")
 	ctx := testContext(t)
 	q := queue(t, channel(t, conn))
 	fill(t, channel(t, conn), q, n, 1)
-	ch := channel(t, conn)
+	ch, err := conn.Channel(ctx, blocking.WithMergedAcks())
+	if err != nil {
+		t.Fatal(err)
+	}
 	next := 0
 	for batch, err := range ch.ConsumeBatches(ctx, &blocking.Consume{Queue: q, Inactivity: bound}, size, 100*time.Millisecond) {
 		if err != nil {

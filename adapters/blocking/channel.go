@@ -36,6 +36,7 @@ type Channel struct {
 	lastQueue     string // declared last, what an empty name stands for
 	declared      bool   // a queue, since the channel was opened
 	confirms      map[uint64]*outcome
+	merger        *merger // with WithMergedAcks
 	consumers     []*consumer
 	paused        bool
 	stalled       []stalledOp
@@ -47,8 +48,9 @@ type Channel struct {
 type ChannelOption func(*channelSettings)
 
 type channelSettings struct {
-	window   int
-	failFast bool
+	window    int
+	failFast  bool
+	mergeAcks bool
 }
 
 func newChannel(c *Conn) *Channel {
@@ -66,6 +68,9 @@ func (ch *Channel) configure(opts []ChannelOption) error {
 	}
 	if s.window > 0 {
 		ch.window = make(chan struct{}, s.window)
+	}
+	if s.mergeAcks {
+		ch.merger = &merger{}
 	}
 	ch.failFast = s.failFast
 	return nil
@@ -175,6 +180,7 @@ func (ch *Channel) runStalled() {
 	for i := range stalled {
 		ch.conn.run(ch.core.Conn(), &stalled[i].op, stalled[i].bytes)
 	}
+	ch.conn.endMerging()
 }
 
 func (h *channelHandler) OnCancel(_ *core.Channel, tag string) {
@@ -209,6 +215,9 @@ func (ch *Channel) suspend(reason error) {
 	c.mu.Unlock()
 	ch.paused, ch.declared = false, false
 	ch.loseConfirms(reason)
+	if ch.merger != nil {
+		*ch.merger = merger{}
+	}
 	for _, k := range ch.consumers {
 		k.tag = ""
 		k.inbox.lose()

@@ -31,6 +31,9 @@ func newDelivery(ch *Channel, d *core.Delivery, noAck bool) *Delivery {
 	}
 	k.Properties, k.Body = d.CloneContent()
 	k.settled.Store(noAck)
+	if noAck && ch.merger != nil {
+		ch.merger.settled(d.DeliveryTag)
+	}
 	return k
 }
 
@@ -65,6 +68,9 @@ func (d *Delivery) stale() bool { return d.epoch != d.ch.epoch.Load() && !d.sett
 // meantime, the broker has taken the message back already.
 func (ch *Channel) runSettle(o *op) {
 	if o.epoch != ch.epoch.Load() {
+		return
+	}
+	if ch.merger != nil && ch.merge(o) {
 		return
 	}
 	switch o.kind {

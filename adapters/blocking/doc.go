@@ -57,7 +57,8 @@
 //
 // Consume is a loop over deliveries, ConsumeBatches one over slices of them. Leaving the loop cancels the consumer and
 // gives back what was not seen. A delivery may be settled by any goroutine, long
-// after the loop has gone on, once.
+// after the loop has gone on, once; WithMergedAcks has acks leave as one where they
+// can.
 //
 // A loop that has other things to do as well sets Consume.Inactivity and is told
 // ErrInactive whenever nothing came for that long. Nothing has to be called for

@@ -140,12 +140,12 @@ func ExampleChannel_Consume_inactivity() {
 	_ = consume
 }
 
-// Rows are written by the hundred, or after a second.
+// Rows are written by the hundred, or after a second, and acknowledged together.
 func ExampleChannel_ConsumeBatches() {
 	var conn *blocking.Conn // from Dial
 	insert := func([]*blocking.Delivery) error { return nil }
 	consume := func(ctx context.Context) error {
-		ch, err := conn.Channel(ctx)
+		ch, err := conn.Channel(ctx, blocking.WithMergedAcks())
 		if err != nil {
 			return err
 		}

@@ -85,8 +85,11 @@ func (ch *Channel) ConfirmSelect(ctx context.Context) error {
 }
 
 // TxSelect makes publishes and acks take effect only at TxCommit. A channel
-// cannot have both transactions and confirms.
+// cannot have both transactions and confirms, nor transactions and merged acks.
 func (ch *Channel) TxSelect(ctx context.Context) error {
+	if ch.merger != nil {
+		return &ConfigError{Field: "WithMergedAcks", Value: "set", Want: "not set on a channel with transactions"}
+	}
 	_, err := call(ctx, ch, &wire.TxSelect{})
 	return err
 }

@@ -98,6 +98,9 @@ func (c *Conn) run(cc *core.Conn, o *op, bytes []byte) {
 	if o.ch != nil && o.ch.stalls(o, bytes) {
 		return
 	}
+	if m := c.turn.merging; m != nil && (o.kind != opAck || o.ch != m) {
+		m.sendAcks()
+	}
 	switch o.kind {
 	case opCall:
 		o.call.waiter.begin(o.call.request, cc)

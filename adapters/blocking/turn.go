@@ -14,6 +14,7 @@ type loopState struct {
 	running batch // the batch that is being run, swapped with Conn.queue
 	waiting int   // calls that wait for an answer of the broker
 	full    map[*consumer]struct{}
+	merging *Channel // has acks that may be merged with those that follow
 	publish core.Publishing
 	core    *core.Conn // of the latest connection
 	fate    fate
@@ -115,6 +116,7 @@ func (c *Conn) drain(cc *core.Conn, _ time.Time) {
 		c.run(cc, &run.ops[i], run.bytes)
 		run.ops[i] = op{}
 	}
+	c.endMerging()
 	run.reset()
 }
 
