@@ -83,6 +83,52 @@ func TestBatchesWithMergedAcksLeaveNothingBehind(t *testing.T) {
 	}
 }
 
+func TestHandlersKeepTheOrderOfAKeyAndRequeueWhatFailed(t *testing.T) {
+	const n, groups = 1000, 10
+	conn := dial(t, "")
+	q := queue(t, channel(t, conn))
+	fill(t, channel(t, conn), q, n, groups)
+	ctx, cancel := context.WithCancel(testContext(t))
+	var mu sync.Mutex
+	done, failed, last := map[string]bool{}, 0, map[string]int{}
+	ch := channel(t, conn)
+	err := ch.Handle(ctx, &blocking.Handle{
+		Consume: blocking.Consume{Queue: q, Prefetch: 50}, Workers: 8,
+		Key: func(d *blocking.Delivery) string { key, _ := d.Properties.Type(); return key },
+	}, func(_ context.Context, d *blocking.Delivery) error {
+		mu.Lock()
+		defer mu.Unlock()
+		var i int
+		if _, err := fmt.Sscan(string(d.Body), &i); err != nil {
+			t.Error(err)
+		}
+		if i%100 == 50 && !d.Redelivered {
+			failed++
+			panic("for the first time")
+		}
+		key, _ := d.Properties.Type()
+		if !d.Redelivered {
+			if i < last[key] {
+				t.Errorf("message %d of key %s came behind %d", i, key, last[key])
+			}
+			last[key] = i
+		}
+		if done[string(d.Body)] = true; len(done) == n {
+			cancel()
+		}
+		return nil
+	})
+	if !errors.Is(err, context.Canceled) || failed != n/100 {
+		t.Errorf("Handle returned %v, after %d failures", err, failed)
+	}
+	if err := ch.Close(testContext(t)); err != nil {
+		t.Error(err)
+	}
+	if got := left(t, conn, q); got != 0 {
+		t.Errorf("%d messages were left", got)
+	}
+}
+
 func TestTheConsumerOfHigherPriorityIsPreferred(t *testing.T) {
 	const n = 20
 	conn := dial(t, "")

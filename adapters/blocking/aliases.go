@@ -1,6 +1,7 @@
 package blocking
 
 import (
+	"github.com/haypile/haypile/adapters"
 	"github.com/haypile/haypile/adapters/driver"
 	"github.com/haypile/haypile/core"
 	"github.com/haypile/haypile/core/wire"
@@ -46,6 +47,7 @@ type (
 type (
 	Error          = core.Error
 	TransportError = core.TransportError
+	PanicError     = adapters.PanicError
 	DialError      = driver.DialError
 	TLSError       = driver.TLSError
 	URIError       = driver.URIError

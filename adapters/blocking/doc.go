@@ -55,7 +55,8 @@
 //
 // # Consuming
 //
-// Consume is a loop over deliveries, ConsumeBatches one over slices of them. Leaving the loop cancels the consumer and
+// Consume is a loop over deliveries, ConsumeBatches one over slices of them, Handle
+// has workers call a function for each. Leaving the loop cancels the consumer and
 // gives back what was not seen. A delivery may be settled by any goroutine, long
 // after the loop has gone on, once; WithMergedAcks has acks leave as one where they
 // can.

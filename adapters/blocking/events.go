@@ -7,7 +7,8 @@ import (
 )
 
 // Event is something that happened to a connection: one of Lost, AttemptFailed,
-// Recovered, RecoveryFailed, EntityFailed, QueueRenamed, Blocked, Unblocked.
+// Recovered, RecoveryFailed, EntityFailed, QueueRenamed, Blocked, Unblocked,
+// HandlerFailed.
 type Event interface{ event() }
 
 // Lost: the connection was lost and will be recovered.

@@ -165,3 +165,20 @@ func ExampleChannel_ConsumeBatches() {
 	}
 	_ = consume
 }
+
+// Eight workers, the messages of each customer in their order. What fails twice is
+// dead-lettered.
+func ExampleChannel_Handle() {
+	var ch *blocking.Channel // from Conn.Channel
+	work := func(ctx context.Context) error {
+		return ch.Handle(ctx, &blocking.Handle{
+			Consume: blocking.Consume{Queue: "orders", Prefetch: 100},
+			Workers: 8,
+			Key:     func(d *blocking.Delivery) string { return d.RoutingKey }, // the customer's number
+		}, func(ctx context.Context, d *blocking.Delivery) error {
+			fmt.Printf("%s\n", d.Body)
+			return nil
+		})
+	}
+	_ = work
+}
