@@ -33,10 +33,11 @@ type Channel struct {
 	qos, qosAll   wire.BasicQos
 	confirming    bool
 	transactional bool
-	lastQueue     string // declared last, what an empty name stands for
-	declared      bool   // a queue, since the channel was opened
-	confirms      map[uint64]*outcome
-	merger        *merger // with WithMergedAcks
+	lastQueue     string              // declared last, what an empty name stands for
+	declared      bool                // a queue, since the channel was opened
+	confirms      map[uint64]*outcome // by confirm number; where replies is set, by number of the call
+	replies       bool                // it is a Caller's
+	merger        *merger             // with WithMergedAcks
 	consumers     []*consumer
 	paused        bool
 	stalled       []stalledOp

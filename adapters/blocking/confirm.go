@@ -14,6 +14,8 @@ type outcome struct {
 	window   <-chan struct{} // with WithConfirmWindow: holds a place for it
 	returned *Return         // on the loop
 	kept     *kept           // with Recovery.Republish
+	call     uint64          // number of a Caller's request; 0 for all others
+	reply    *Delivery       // to the request
 }
 
 // kept is a message that may have to be published again.
@@ -30,7 +32,7 @@ func (o *outcome) settle(err error) {
 	close(o.done)
 }
 
-// await waits, on the loop, for a confirm.
+// await waits, on the loop, for a confirm, or for the reply to a call.
 func (ch *Channel) await(seq uint64, o *outcome) {
 	ch.confirms[seq] = o
 	ch.conn.turn.waiting++
@@ -121,6 +123,10 @@ func (h *channelHandler) confirmed(seq uint64, ack bool) {
 }
 
 func (h *channelHandler) OnReturn(_ *core.Channel, r *core.Return) {
+	if h.replies {
+		(*Channel)(h).unroutable(r)
+		return
+	}
 	if o := h.confirms[r.Seq]; o != nil {
 		o.returned = r.Clone()
 		return

@@ -143,6 +143,10 @@ func (k *consumer) refuse(d *Delivery) {
 // deliver puts a message into the inbox, on the loop.
 func (k *consumer) deliver(m *core.Delivery) {
 	d := newDelivery(k.ch, m, k.request.NoAck)
+	if k.ch.replies {
+		k.ch.replied(d)
+		return
+	}
 	if !k.inbox.put(d) {
 		k.refuse(d)
 		return

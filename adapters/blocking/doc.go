@@ -66,6 +66,11 @@
 // heartbeats to be answered, and a program that only waits needs no more than
 // time.Sleep.
 //
+// # Requests and replies
+//
+// Conn.Caller makes requests and waits for their replies, by RabbitMQ's direct
+// reply-to; Channel.Serve answers them.
+//
 // # Errors
 //
 // What the broker said is an *Error with its code: errors.Is(err,

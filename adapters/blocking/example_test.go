@@ -182,3 +182,43 @@ func ExampleChannel_Handle() {
 	}
 	_ = work
 }
+
+// A request and its reply.
+func ExampleConn_Caller() {
+	var conn *blocking.Conn // from Dial
+	ask := func(ctx context.Context) error {
+		caller, err := conn.Caller(ctx)
+		if err != nil {
+			return err
+		}
+		defer caller.Close(ctx)
+		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+		defer cancel()
+		reply, err := caller.Call(ctx, &blocking.Publishing{RoutingKey: "add", Body: []byte("1 2")})
+		if errors.Is(err, blocking.ErrUnroutable) {
+			return fmt.Errorf("nobody adds: %w", err)
+		}
+		if err != nil {
+			return err
+		}
+		fmt.Printf("%s\n", reply.Body)
+		return nil
+	}
+	_ = ask
+}
+
+// The program that answers.
+func ExampleChannel_Serve() {
+	var ch *blocking.Channel // from Conn.Channel
+	serve := func(ctx context.Context) error {
+		return ch.Serve(ctx, &blocking.Handle{Consume: blocking.Consume{Queue: "add"}, Workers: 4},
+			func(ctx context.Context, request *blocking.Delivery) (*blocking.Publishing, error) {
+				var a, b int
+				if _, err := fmt.Sscan(string(request.Body), &a, &b); err != nil {
+					return &blocking.Publishing{Body: []byte(err.Error())}, nil
+				}
+				return &blocking.Publishing{Body: fmt.Append(nil, a+b)}, nil
+			})
+	}
+	_ = serve
+}

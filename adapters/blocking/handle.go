@@ -26,7 +26,7 @@ type Handle struct {
 	Requeue func(d *Delivery, err error) bool
 }
 
-// HandlerFailed: a handler of Channel.Handle returned an error, or
+// HandlerFailed: a handler of Channel.Handle or Serve returned an error, or
 // panicked (a *PanicError). The connection goes on, and so does the worker.
 type HandlerFailed struct {
 	Delivery *Delivery // which has been settled

@@ -271,6 +271,7 @@ func TestWrongHandleOptionsAreRefused(t *testing.T) {
 		"no options":       ch.Handle(testContext(t), nil, ok),
 		"no handler":       ch.Handle(testContext(t), &blocking.Handle{}, nil),
 		"negative workers": ch.Handle(testContext(t), &blocking.Handle{Workers: -1}, ok),
+		"no server":        ch.Serve(testContext(t), &blocking.Handle{}, nil),
 	} {
 		var e *blocking.ConfigError
 		if !errors.As(err, &e) {

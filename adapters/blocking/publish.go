@@ -184,7 +184,7 @@ func appendProperties(dst []byte, p *Publishing) ([]byte, error) {
 
 // runPublish publishes on the loop.
 func (ch *Channel) runPublish(o *op, bytes []byte) {
-	if o.outcome != nil && !ch.confirming && ch.core.IsOpen() {
+	if o.outcome != nil && o.outcome.call == 0 && !ch.confirming && ch.core.IsOpen() {
 		if err := ch.core.ConfirmSelect(&wire.ConfirmSelect{}, nil); err == nil {
 			ch.confirming = true
 		}
@@ -201,6 +201,8 @@ func (ch *Channel) runPublish(o *op, bytes []byte) {
 		// A channel that ended since is told by its Err.
 	case err != nil:
 		o.outcome.settle(err)
+	case o.outcome.call != 0:
+		ch.await(o.outcome.call, o.outcome)
 	default:
 		if r := ch.conn.recovery; r != nil && r.Republish {
 			ch.conn.keep(o, bytes)

@@ -16,7 +16,7 @@ type op struct {
 	epoch uint32   // opAck, opNack, opReject: of the channel
 	ch    *Channel // nil only for opening one
 	call  *callOp  // opCall
-	tag   uint64   // opAck, opNack, opReject
+	tag   uint64   // opAck, opNack, opReject; opForget: the call's number
 
 	exchange, key string   // opPublish
 	props, body   span     // opPublish
@@ -27,6 +27,7 @@ type opKind uint8
 
 const (
 	opCall opKind = iota
+	opForget
 	opPublish
 	opAck
 	opNack
@@ -104,6 +105,8 @@ func (c *Conn) run(cc *core.Conn, o *op, bytes []byte) {
 	switch o.kind {
 	case opCall:
 		o.call.waiter.begin(o.call.request, cc)
+	case opForget:
+		o.ch.forget(o.tag)
 	case opPublish:
 		o.ch.runPublish(o, bytes)
 	default:

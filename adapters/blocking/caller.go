@@ -1,0 +1,134 @@
+package blocking
+
+import (
+	"context"
+	"strconv"
+	"sync/atomic"
+
+	"github.com/haypile/haypile/core"
+)
+
+// replyTo is RabbitMQ's pseudo-queue for replies straight to the channel that
+// consumes from it. https://www.rabbitmq.com/docs/direct-reply-to
+const replyTo = "amq.rabbitmq.reply-to"
+
+// Caller makes requests to other programs and gets their replies, on a channel of
+// its own, by RabbitMQ's direct reply-to: no queue is declared for the replies. Its
+// methods may be called from any number of goroutines at once.
+//
+// It survives the loss of the connection. When its channel ends, over a request to
+// an exchange that does not exist for instance, it has ended as well.
+type Caller struct {
+	ch   *Channel
+	last atomic.Uint64 // number of a call
+}
+
+// Caller opens a channel for calls. Errors: those of Channel, and the broker's if
+// it has no direct reply-to.
+func (c *Conn) Caller(ctx context.Context) (*Caller, error) {
+	ch := newChannel(c)
+	ch.replies = true
+	if err := ch.openFirst(ctx); err != nil {
+		return nil, err
+	}
+	if _, err := ch.startConsumer(ctx, &Consume{Queue: replyTo, NoAck: true}); err != nil {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), core.DefaultCloseTimeout)
+		defer cancel()
+		_ = ch.Close(ctx) // the consumer's error says more
+		return nil, err
+	}
+	return &Caller{ch: ch}, nil
+}
+
+// Call sends a request and waits for the reply, which needs no ack. Any number of
+// calls may wait at a time; they are told apart by their correlation-ids, which
+// Call sets, as it does reply-to and Mandatory. p and all it refers to may be
+// reused when Call returns; give its properties by Properties, not RawProperties.
+//
+// Errors: ErrUnroutable at once when no queue takes the request;
+// ErrUnknownOutcome when the connection is lost, or the channel ends, before the
+// reply; the context's, after which a late reply is dropped; and those of Publish,
+// each of which means that nothing was sent. While the connection is lost, calls
+// wait for it. A program that does not answer is the context's matter, too.
+func (r *Caller) Call(ctx context.Context, p *Publishing) (*Delivery, error) {
+	o := &outcome{done: make(chan struct{}), call: r.last.Add(1)}
+	request, err := o.request(p)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.ch.publish(ctx, request, o); err != nil {
+		return nil, err
+	}
+	select {
+	case <-o.done:
+		return o.reply, o.err
+	case <-ctx.Done():
+		_ = r.ch.conn.enqueue(op{kind: opForget, ch: r.ch, tag: o.call}) // an error: nobody is waited for any more
+		return nil, ctx.Err()
+	}
+}
+
+// Close closes the channel. Calls under way end with ErrUnknownOutcome. Errors as
+// Channel.Close's.
+func (r *Caller) Close(ctx context.Context) error { return r.ch.Close(ctx) }
+
+// request is the message as it is sent.
+func (o *outcome) request(p *Publishing) (*Publishing, error) {
+	m, props, err := addressed(p)
+	if err != nil {
+		return nil, err
+	}
+	props.ReplyTo, props.CorrelationID = replyTo, strconv.FormatUint(o.call, 10)
+	m.Mandatory = true
+	return m, nil
+}
+
+// addressed is a copy of a message whose properties can be changed.
+func addressed(p *Publishing) (*Publishing, *Properties, error) {
+	switch {
+	case p == nil:
+		return nil, nil, &ConfigError{Field: "publishing", Value: "nil", Want: "set"}
+	case p.RawProperties != nil:
+		return nil, nil, &ConfigError{Field: "RawProperties", Value: "set", Want: "nil, since some properties are filled in"}
+	}
+	m, props := *p, Properties{}
+	if p.Properties != nil {
+		props = *p.Properties
+	}
+	m.Properties = &props
+	return &m, &props, nil
+}
+
+// replied gives a reply to its call, on the loop. One that came late is dropped.
+func (ch *Channel) replied(d *Delivery) {
+	if o := ch.takeCall(d.Properties); o != nil {
+		o.reply = d
+		o.settle(nil)
+	}
+}
+
+// unroutable ends, on the loop, the call whose request came back.
+func (ch *Channel) unroutable(r *core.Return) {
+	if o := ch.takeCall(r.Properties); o != nil {
+		o.settle(&UnroutableError{r.Clone()})
+	}
+}
+
+func (ch *Channel) takeCall(p RawProperties) *outcome {
+	id, _ := p.CorrelationID()
+	n, err := strconv.ParseUint(id, 10, 64)
+	if err != nil {
+		return nil // not a reply to us
+	}
+	o := ch.confirms[n]
+	ch.forget(n)
+	return o
+}
+
+// forget drops, on the loop, a call that is over.
+func (ch *Channel) forget(call uint64) {
+	if _, ok := ch.confirms[call]; ok {
+		delete(ch.confirms, call)
+		ch.conn.turn.waiting--
+	}
+}
