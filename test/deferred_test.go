@@ -95,3 +95,17 @@ func TestPublishesThatDoNotWaitAreRefusedDuringAnAlarm(t *testing.T) {
 		t.Errorf("after the alarm: %v", err)
 	}
 }
+
+func TestBrokersCapabilitiesAndANewSecret(t *testing.T) {
+	conn := dial(t, "")
+	if p := conn.ServerProperties(); p["product"] != "RabbitMQ" {
+		t.Errorf("properties %v", p)
+	}
+	if !conn.HasCapability("publisher_confirms") || conn.HasCapability("time_travel") {
+		t.Error("wrong capabilities")
+	}
+	if err := conn.UpdateSecret(testContext(t), blocking.NewSecret("guest"), "for the test"); err != nil {
+		t.Error(err)
+	}
+	channel(t, conn)
+}

@@ -22,8 +22,8 @@ import (
 // on one connection and consume on another.
 type Conn struct {
 	loop     adapters.Loop
-	ownLoop  bool // nobody else uses loop
-	params   Params
+	ownLoop  bool      // nobody else uses loop
+	params   Params    // of recovery; Mechanisms under mu
 	recovery *Recovery // nil: a lost connection stays lost
 	onEvent  func(Event)
 	max      int // MaxBuffered
@@ -38,9 +38,10 @@ type Conn struct {
 
 	mu       sync.Mutex // everything below, and the same part of each Channel
 	queue    batch
-	inCore   int // output that core has not handed on
-	kept     int // bytes that are kept to be published again
-	header   int // the largest properties that frame-max allows
+	inCore   int        // output that core has not handed on
+	kept     int        // bytes that are kept to be published again
+	latest   *core.Conn // that was open
+	header   int        // the largest properties that frame-max allows
 	blocked  bool
 	full     bool          // somebody waits for the output to get smaller
 	room     chan struct{} // closed when publishing may be tried again; nil when nobody waits

@@ -29,7 +29,7 @@ func (h *connHandler) OnOpen(cc *core.Conn) {
 	const headerFixed = wire.FrameOverhead + 12 // frame, class, weight, body size
 	c := (*Conn)(h)
 	c.mu.Lock()
-	c.header = int(cc.FrameMax()) - headerFixed
+	c.latest, c.header = cc, int(cc.FrameMax())-headerFixed
 	lost := c.lost
 	c.mu.Unlock()
 	c.turn.fate, c.turn.core = fateOpen, cc
