@@ -12,8 +12,8 @@ import (
 type Handle struct {
 	Consume // whose Inactivity does not matter
 
-	// Workers is how many messages are worked on at a time. 0 means 1. A worker
-	// that waits needs a message that waits with it, so let Prefetch be larger.
+	// Workers is how many messages are worked on at a time. 0 means 1. Prefetch
+	// bounds that as well; its default allows for twice as many, at least 128.
 	Workers int
 	// Key, if set, keeps order: messages of the same key are worked on one after
 	// the other, as they came, while others go on. It runs in the goroutine that

@@ -279,3 +279,46 @@ func TestWrongHandleOptionsAreRefused(t *testing.T) {
 		}
 	}
 }
+
+func TestHandlingGoesOnAfterALoss(t *testing.T) {
+	for name, reply := range map[string]bool{"without replies": false, "with replies": true} {
+		t.Run(name, func(t *testing.T) {
+			r := connectRestarting(t, func(n int) answer {
+				return func(s *fakebroker.Session, m wire.Method, ch uint16, _ []byte) {
+					if _, ok := m.(*wire.BasicConsume); ok {
+						s.Send(ch, &wire.BasicConsumeOk{ConsumerTag: "c"}, &wire.BasicDeliver{ConsumerTag: "c", DeliveryTag: 1},
+							fakebroker.Content{Properties: wire.Properties{ReplyTo: fmt.Sprint("caller ", n)}, Body: fmt.Sprint(n)})
+					}
+				}
+			})
+			ctx, cancel := context.WithCancel(testContext(t))
+			defer cancel()
+			work := func(_ context.Context, d *blocking.Delivery) (*blocking.Publishing, error) {
+				if string(d.Body) == "0" {
+					r.lose(t)
+				}
+				return &blocking.Publishing{Body: append([]byte("re "), d.Body...)}, nil
+			}
+			result := make(chan error, 1)
+			go func() {
+				if reply {
+					result <- r.ch.Serve(ctx, &blocking.Handle{Consume: blocking.Consume{Queue: "q"}}, work)
+					return
+				}
+				result <- r.ch.Handle(ctx, &blocking.Handle{Consume: blocking.Consume{Queue: "q"}}, func(ctx context.Context, d *blocking.Delivery) error {
+					_, err := work(ctx, d)
+					return err
+				})
+			}()
+			r.expect(t, "channel.open", "basic.qos 128", "basic.consume q")
+			if reply { // to the request that came again, only
+				r.expect(t, "basic.publish re 1")
+			}
+			r.expect(t, "basic.ack 1")
+			cancel()
+			if err := <-result; !errors.Is(err, context.Canceled) {
+				t.Errorf("ended with %v", err)
+			}
+		})
+	}
+}
