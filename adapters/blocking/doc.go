@@ -64,7 +64,8 @@
 // A loop that has other things to do as well sets Consume.Inactivity and is told
 // ErrInactive whenever nothing came for that long. Nothing has to be called for
 // heartbeats to be answered, and a program that only waits needs no more than
-// time.Sleep.
+// time.Sleep. How many messages wait in a queue is in the answer to a passive
+// QueueDeclare.
 //
 // # Requests and replies
 //
