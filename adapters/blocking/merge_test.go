@@ -159,3 +159,39 @@ func TestMergedAcksReachPastDeliveriesThatNeedNone(t *testing.T) {
 		t.Errorf("ack of %s", got)
 	}
 }
+
+func TestMergedAcksBeginAnewAfterALoss(t *testing.T) {
+	const n = 6
+	all := make(chan struct{}, 1)
+	accounts := [2]*unsettled{{t: t, left: map[uint64]bool{}}, {t: t, left: map[uint64]bool{}}}
+	r := connectRestarting(t, func(c int) answer { return accounting(accounts[c], n, all) })
+	ch := open(t, r.conn, blocking.WithMergedAcks())
+	ctx := testContext(t)
+	declare := func() {
+		t.Helper()
+		if _, err := ch.QueueDeclare(ctx, &blocking.QueueDeclare{Queue: "q"}); err != nil {
+			t.Fatal(err)
+		}
+		<-all
+	}
+	got := 0
+	for d, err := range ch.Consume(ctx, &blocking.Consume{Queue: "q"}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got++; got != n+3 {
+			d.Ack()
+		}
+		if got == n { // all of the first connection
+			declare()
+			r.lose(t)
+		}
+		if got == 2*n {
+			break
+		}
+	}
+	declare()
+	if left := fmt.Sprint(accounts[0].left, accounts[1].left); left != "map[] map[3:true]" {
+		t.Errorf("left unsettled: %s", left)
+	}
+}
