@@ -161,10 +161,10 @@ func TestMergedAcksReachPastDeliveriesThatNeedNone(t *testing.T) {
 }
 
 func TestMergedAcksBeginAnewAfterALoss(t *testing.T) {
-	const n = 6
+	const n, more = 6, 300
 	all := make(chan struct{}, 1)
 	accounts := [2]*unsettled{{t: t, left: map[uint64]bool{}}, {t: t, left: map[uint64]bool{}}}
-	r := connectRestarting(t, func(c int) answer { return accounting(accounts[c], n, all) })
+	r := connectRestarting(t, func(c int) answer { return accounting(accounts[c], n+c*more, all) })
 	ch := open(t, r.conn, blocking.WithMergedAcks())
 	ctx := testContext(t)
 	declare := func() {
@@ -175,18 +175,21 @@ func TestMergedAcksBeginAnewAfterALoss(t *testing.T) {
 		<-all
 	}
 	got := 0
-	for d, err := range ch.Consume(ctx, &blocking.Consume{Queue: "q"}) {
+	for d, err := range ch.Consume(ctx, &blocking.Consume{Queue: "q", Prefetch: 1000}) {
 		if err != nil {
 			t.Fatal(err)
 		}
 		if got++; got != n+3 {
 			d.Ack()
 		}
-		if got == n { // all of the first connection
+		switch got {
+		case n: // all of the first connection
 			declare()
 			r.lose(t)
+		case 2 * n: // as many of the second, before more are acked
+			declare()
 		}
-		if got == 2*n {
+		if got == 2*n+more {
 			break
 		}
 	}
