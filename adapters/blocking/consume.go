@@ -89,7 +89,8 @@ func (ch *Channel) Consume(ctx context.Context, opts *Consume) iter.Seq2[*Delive
 				if d.stale() {
 					continue
 				}
-				if !yield(d, nil) {
+				k.inbox.taken.Store(int32(len(k.local)))
+				if !yield(d.handed(ctx, opts.Queue), nil) {
 					return
 				}
 			}
@@ -155,6 +156,7 @@ func (k *consumer) start() error {
 	})
 	if err == nil {
 		k.ch.consumers = append(k.ch.consumers, k)
+		k.ch.conn.has(k)
 	}
 	return err
 }
@@ -183,6 +185,7 @@ func (k *consumer) began(ok *wire.BasicConsumeOk, err error) {
 
 // remove takes the consumer from its channel, on the loop.
 func (k *consumer) remove() {
+	k.ch.conn.lacks(k)
 	k.ch.consumers = slices.DeleteFunc(k.ch.consumers, func(other *consumer) bool { return other == k })
 }
 
@@ -289,6 +292,7 @@ func (ch *Channel) Get(ctx context.Context, opts *Get) (*Delivery, error) {
 		return nil, errNoOptions
 	}
 	var got *Delivery
+	done := ch.calling(ctx, wire.BasicGetID)
 	w := newWaiter[wire.Method]()
 	err := w.send(ctx, ch.conn, op{kind: opCall, ch: ch, call: &callOp{w, func(*core.Conn) error {
 		req := &wire.BasicGet{Queue: ch.queueName(opts.Queue), NoAck: opts.NoAck}
@@ -300,11 +304,13 @@ func (ch *Channel) Get(ctx context.Context, opts *Get) (*Delivery, error) {
 			}
 			if !w.offer(nil, err) && d != nil && !req.NoAck {
 				ch.core.Nack(d.DeliveryTag, false, true)
+				ch.countSettled(opNack, 1)
 			}
 		})
 	}}})
+	done.run(err)
 	if err != nil {
 		return nil, err
 	}
-	return got, nil
+	return got.handed(ctx, opts.Queue), nil
 }

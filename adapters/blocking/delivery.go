@@ -1,6 +1,7 @@
 package blocking
 
 import (
+	"context"
 	"sync/atomic"
 
 	"github.com/haypile/haypile/core"
@@ -11,13 +12,14 @@ import (
 type Delivery struct {
 	ConsumerTag  string        // empty for Get
 	DeliveryTag  uint64        // number of the delivery in its channel, from 1
-	Redelivered  bool          // delivered before and not acknowledged
 	Exchange     string        // where it was published, empty for the default exchange
 	RoutingKey   string        // as it was published
 	MessageCount uint32        // Get only: messages left in the queue
+	Redelivered  bool          // delivered before and not acknowledged
 	Properties   RawProperties // read one by one, or all by Decode
 	Body         []byte
 
+	ctx     context.Context
 	ch      *Channel
 	epoch   uint32
 	settled atomic.Bool
@@ -31,6 +33,7 @@ func newDelivery(ch *Channel, d *core.Delivery, noAck bool) *Delivery {
 	}
 	k.Properties, k.Body = d.CloneContent()
 	k.settled.Store(noAck)
+	ch.countDelivery(noAck)
 	return k
 }
 
@@ -55,7 +58,8 @@ func (d *Delivery) settle(kind opKind, requeue bool) error {
 	if d.settled.Swap(true) {
 		return ErrSettled
 	}
-	return d.ch.conn.enqueue(op{kind: kind, ch: d.ch, epoch: d.epoch, tag: d.DeliveryTag, flag: requeue})
+	err := d.ch.conn.enqueue(op{kind: kind, ch: d.ch, epoch: d.epoch, tag: d.DeliveryTag, flag: requeue})
+	return d.settling(kind, requeue, err)
 }
 
 // stale tells that the broker delivers the message again.
@@ -67,6 +71,7 @@ func (ch *Channel) runSettle(o *op) {
 	if o.epoch != ch.epoch.Load() {
 		return
 	}
+	ch.countSettled(o.kind, 1)
 	switch o.kind {
 	case opAck:
 		ch.core.Ack(o.tag, false)

@@ -3,12 +3,14 @@ package blocking
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 )
 
 // inbox is what a consumer was sent and has not looked at.
 type inbox struct {
-	limit int  // above it, the connection should stop reading
-	noAck bool // what is in it needs no ack
+	limit int          // above it, the connection should stop reading
+	noAck bool         // what is in it needs no ack
+	taken atomic.Int32 // by the consumer's loop, which has not seen them yet
 
 	mu    sync.Mutex // everything below
 	items []*Delivery

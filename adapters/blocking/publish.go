@@ -38,7 +38,10 @@ func (o *outcome) settle(err error) {
 // Errors, none of which changes anything: ErrClosed, the context's, an
 // *EncodeError or ErrFrameTooLarge for what does not fit the protocol.
 func (ch *Channel) Publish(ctx context.Context, p *Publishing) error {
-	return ch.publish(ctx, p, nil)
+	p, done := ch.publishing(ctx, p)
+	err := ch.publish(ctx, p, nil)
+	done.run(err)
+	return err
 }
 
 // PublishConfirm sends a message and waits until the broker has taken it. The
@@ -48,7 +51,9 @@ func (ch *Channel) Publish(ctx context.Context, p *Publishing) error {
 // the context's error the outcome is unknown, too.
 //
 // Many goroutines may wait at once; that is how to publish fast with confirms.
-func (ch *Channel) PublishConfirm(ctx context.Context, p *Publishing) error {
+func (ch *Channel) PublishConfirm(ctx context.Context, p *Publishing) (err error) {
+	p, done := ch.publishing(ctx, p)
+	defer func() { done.run(err) }()
 	o := &outcome{done: make(chan struct{})}
 	if err := ch.publish(ctx, p, o); err != nil {
 		return err
@@ -192,6 +197,7 @@ func (ch *Channel) runPublish(o *op, bytes []byte) {
 	}
 	seq, err := ch.core.Publish(p)
 	*p = core.Publishing{}
+	ch.countPublish(seq, err)
 	switch {
 	case o.outcome == nil:
 		// A channel that ended since is told by its Err.
@@ -257,6 +263,7 @@ func (ch *Channel) loseConfirms(reason error) {
 // republish sends a message that was kept.
 func (ch *Channel) republish(o *outcome) {
 	seq, err := ch.core.Publish(&o.kept.Publishing)
+	ch.countPublish(seq, err)
 	if err != nil {
 		ch.conn.settle(o, err)
 		return
@@ -265,6 +272,7 @@ func (ch *Channel) republish(o *outcome) {
 }
 
 func (h *channelHandler) OnConfirm(_ *core.Channel, cf core.Confirm) {
+	(*Channel)(h).countConfirm(cf)
 	if cf.Last-cf.First < uint64(len(h.confirms)) {
 		for seq := cf.First; seq <= cf.Last; seq++ {
 			h.confirmed(seq, cf.Ack)
@@ -296,6 +304,7 @@ func (h *channelHandler) confirmed(seq uint64, ack bool) {
 }
 
 func (h *channelHandler) OnReturn(_ *core.Channel, r *core.Return) {
+	h.conn.turn.stats.Returned++
 	if o := h.confirms[r.Seq]; o != nil {
 		o.returned = r.Clone()
 		return
