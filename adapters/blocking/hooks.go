@@ -73,7 +73,12 @@ func (ch *Channel) Conn() *Conn { return ch.conn }
 
 // Context is the context of the Consume or Get that the message came by, with
 // what Hooks.Deliver added, such as a trace span.
-func (d *Delivery) Context() context.Context { return d.ctx }
+func (d *Delivery) Context() context.Context {
+	if d.ctx == nil {
+		return context.Background()
+	}
+	return d.ctx
+}
 
 // Settled tells that the message needs no ack any more: it was acked, nacked or
 // rejected, or came without need of one.
@@ -134,7 +139,7 @@ func (d *Delivery) handed(ctx context.Context, queue string) *Delivery {
 
 // settling runs the hooks for a settlement, and returns its error.
 func (d *Delivery) settling(kind opKind, requeue bool, err error) error {
-	if len(d.ch.conn.hooks) == 0 {
+	if len(d.ch.conn.hooks) == 0 || d.ctx == nil { // nil: given back unseen
 		return err
 	}
 	how := Discarded

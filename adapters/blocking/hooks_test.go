@@ -130,6 +130,9 @@ func TestHooksAreToldOfEverything(t *testing.T) {
 	if n := len(slices.DeleteFunc(slices.Clone(d.lines), func(s string) bool { return s != "acked 1 <nil>" })); n != 2 {
 		t.Errorf("the ack was told %d times by two hooks", n)
 	}
+	if slices.Contains(d.lines, "requeued 3 <nil>") {
+		t.Error("what was given back unseen was told")
+	}
 	if d.lines[0] != "open" || d.lines[len(d.lines)-1] != "close <nil>" {
 		t.Errorf("first %q, last %q", d.lines[0], d.lines[len(d.lines)-1])
 	}

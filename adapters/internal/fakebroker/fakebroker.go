@@ -65,9 +65,11 @@ func serve(t testing.TB, l net.Listener, wrap func(net.Conn) net.Conn, script fu
 type Session struct {
 	net.Conn
 	// Seen, if set, is told of every method that Next returns.
-	Seen   func(m wire.Method, body []byte)
-	buf    []byte
-	closed map[uint16]bool // channels that Send closed and the client has not answered
+	Seen func(m wire.Method, body []byte)
+	// Properties of the content that Next has returned last.
+	Properties wire.RawProperties
+	buf        []byte
+	closed     map[uint16]bool // channels that Send closed and the client has not answered
 }
 
 // Handshake opens the connection as a broker does; false when the client went.
@@ -117,6 +119,13 @@ func (s *Session) Send(channel uint16, items ...any) {
 		}
 	}
 	s.Write(p) // an error means that the client has gone
+}
+
+// SendContent sends a method with its content.
+func (s *Session) SendContent(channel uint16, m wire.Method, props wire.RawProperties, body string) {
+	p, _ := wire.AppendMethodFrame(nil, channel, m)
+	p = wire.AppendHeaderFrame(p, channel, wire.ClassBasic, uint64(len(body)), props)
+	s.Write(wire.AppendBody(p, channel, []byte(body), 131072))
 }
 
 // Next returns the next method that the client sends, with its channel and, if
@@ -187,10 +196,11 @@ func (s *Session) content() []byte {
 	if !ok {
 		return nil
 	}
-	_, size, _, err := wire.ParseContentHeader(f.Payload)
+	_, size, props, err := wire.ParseContentHeader(f.Payload)
 	if err != nil {
 		return nil
 	}
+	s.Properties = props
 	var body []byte
 	for uint64(len(body)) < size {
 		if f, ok = s.frame(); !ok {
