@@ -110,6 +110,7 @@ func TestHooksAreToldOfEverything(t *testing.T) {
 	if _, err := ch.QueueDeclare(ctx, &blocking.QueueDeclare{Queue: "none", Passive: true}); !errors.Is(err, blocking.NotFound) {
 		t.Errorf("refused: %v", err)
 	}
+	<-ch.Done()
 	if err := ch.Publish(ctx, &blocking.Publishing{}); !errors.Is(err, blocking.ErrClosed) {
 		t.Errorf("on the closed channel: %v", err)
 	}

@@ -227,6 +227,7 @@ func TestFailuresAreErrorsOfTheirSpans(t *testing.T) {
 	if _, err := w.ch.QueueDeclare(w.ctx, &blocking.QueueDeclare{Queue: "q"}); !errors.Is(err, blocking.NotFound) {
 		t.Fatal(err)
 	}
+	<-w.ch.Done()
 	if err := w.ch.Publish(w.ctx, &blocking.Publishing{}); !errors.Is(err, blocking.ErrClosed) {
 		t.Fatal(err)
 	}
