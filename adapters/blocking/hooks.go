@@ -36,8 +36,9 @@ type Hooks struct {
 	// program gets: non-nil means that nothing was sent. A second attempt
 	// (ErrSettled) is not told.
 	Settle func(d *Delivery, how Settlement, err error)
-	// Call is told of a request and returns what is called with its outcome, or nil:
-	// the methods of Channel that wait for the broker's answer, and Get.
+	// Call is told of a request and returns what is called with its outcome, or nil.
+	// Requests are Get, and those methods of Channel that are named after one of
+	// AMQP's, such as QueueDeclare.
 	Call func(ctx context.Context, ch *Channel, method MethodID) (done func(err error))
 }
 
