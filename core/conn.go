@@ -41,7 +41,7 @@ type Conn struct {
 	in      input
 	out     output
 	scratch *scratch // absent while nothing is sent
-	traffic Traffic // but for BytesSent, which answers counts
+	traffic Traffic  // but for BytesSent, which answers counts
 	dl      deadlines
 
 	channels channelTable
