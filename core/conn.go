@@ -41,6 +41,7 @@ type Conn struct {
 	in      input
 	out     output
 	scratch *scratch // absent while nothing is sent
+	traffic Traffic  // but for BytesSent, which answers counts
 	dl      deadlines
 
 	channels channelTable
@@ -154,6 +155,7 @@ func (c *Conn) Feed(p []byte, now time.Time) {
 	c.enter("Feed")
 	defer c.leave()
 	c.setNow(now)
+	c.traffic.BytesReceived += uint64(len(p))
 	if len(p) > 0 {
 		c.dl.heard(c.now)
 	}

@@ -189,6 +189,7 @@ func (c *Conn) expire() {
 	if c.due(c.sendAt()) {
 		c.rest()
 		c.out.append(wire.HeartbeatFrame)
+		c.traffic.FramesSent++
 		c.traceSent(c.out.off)
 	}
 }

@@ -32,8 +32,10 @@ func (c *Conn) wholeDelivery(p []byte) int {
 	if err != nil || class != wire.ClassBasic || size > uint64(c.cfg.maxMessage) {
 		return 0
 	}
+	frames := uint64(2)
 	var body []byte
 	if size > 0 {
+		frames++
 		body, k = c.wholeFrame(p[n:], wire.FrameBody, number)
 		if n += k; uint64(len(body)) != size {
 			return 0
@@ -42,6 +44,7 @@ func (c *Conn) wholeDelivery(p []byte) int {
 	if !ch.deliverWhole(method[4:], props, body) {
 		return 0
 	}
+	c.traffic.FramesReceived += frames
 	return n
 }
 

@@ -203,6 +203,7 @@ func (c *Conn) checkFrame(t wire.FrameType, channel uint16, size uint32) error {
 // frame acts on a whole frame. rest is the payload with the end octet; volatile
 // tells that it lies in the carry, which the next frame may overwrite.
 func (c *Conn) frame(t wire.FrameType, channel uint16, rest []byte, volatile bool) {
+	c.traffic.FramesReceived++
 	payload, end := rest[:len(rest)-1], rest[len(rest)-1]
 	if end != wire.FrameEnd {
 		c.misframed(channel, offend(wire.FrameError, "frame ends in 0x%02X, not in 0xCE", end))
@@ -227,6 +228,7 @@ func (c *Conn) frame(t wire.FrameType, channel uint16, rest []byte, volatile boo
 // beginBody: the header of a body frame has come that is not whole.
 func (c *Conn) beginBody(channel uint16, size uint32) {
 	c.in.body = bodyFrame{on: true, ch: channel, left: size}
+	c.traffic.FramesReceived++
 	if c.cfg.trace != nil {
 		c.trace(false, wire.FrameBody, channel, size, nil)
 	}

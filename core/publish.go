@@ -63,6 +63,7 @@ func (ch *Channel) publish(p *Publishing, release func(error)) (seq uint64, err 
 		return 0, err
 	}
 	n := len(o.buf)
+	c.countContent(len(p.Body))
 	if release == nil {
 		o.buf = wire.AppendBody(buf, ch.number, p.Body, c.limits.frameMax)
 	} else {

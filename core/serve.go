@@ -310,6 +310,7 @@ func (ch *Channel) sendContent(m wire.Method, content *Content) error {
 		return err
 	}
 	n := len(c.out.buf)
+	c.countContent(len(content.Body))
 	c.out.buf = wire.AppendBody(buf, ch.number, content.Body, c.limits.frameMax)
 	c.traceSent(n)
 	return nil

@@ -108,6 +108,7 @@ var tests = []struct {
 	{"Attach of a connection without a descriptor of its own serves or refuses it", testNotPollable},
 	{"the driver speaks TLS in both roles", testTLS},
 	{"the driver runs connections that are no sockets", testBridge},
+	{"the driver runs a million callbacks in order", testCallbacks},
 	{"a dial that fails says why and touches nobody else", testFailedDials},
 	{"a dial on a closed loop ends at once", testDialOnClosedLoop},
 	{"a handler that wakes itself holds nobody up", testSelfWake},

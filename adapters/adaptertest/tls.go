@@ -52,6 +52,7 @@ func testBridge(t *trial) {
 		dial = new(net.Dialer).DialContext
 	}
 	server := t.serve(wrapping{ln}, nil)
+	defer server.Close()
 	t.publishesWhatComesBack("amqp", server.Addr(), func(ctx context.Context, network, address string) (net.Conn, error) {
 		c, err := dial(ctx, network, address)
 		return struct{ net.Conn }{c}, err

@@ -42,6 +42,9 @@ func (ch *Channel) ConsumeBatches(ctx context.Context, opts *Consume, size int, 
 		defer k.leave(ctx)
 		for {
 			batch, err := k.batch(ctx, opts.patience(), size, wait)
+			for _, d := range batch {
+				d.handed(ctx, opts.Queue)
+			}
 			if len(batch) > 0 && !yield(batch, nil) {
 				return
 			}

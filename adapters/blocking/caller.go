@@ -50,7 +50,9 @@ func (c *Conn) Caller(ctx context.Context) (*Caller, error) {
 // reply; the context's, after which a late reply is dropped; and those of Publish,
 // each of which means that nothing was sent. While the connection is lost, calls
 // wait for it. A program that does not answer is the context's matter, too.
-func (r *Caller) Call(ctx context.Context, p *Publishing) (*Delivery, error) {
+func (r *Caller) Call(ctx context.Context, p *Publishing) (_ *Delivery, err error) {
+	p, done := r.ch.publishing(ctx, p)
+	defer func() { done.run(err) }()
 	o := &outcome{done: make(chan struct{}), call: r.last.Add(1)}
 	request, err := o.request(p)
 	if err != nil {

@@ -43,6 +43,8 @@ type Channel struct {
 	stalled       []stalledOp
 	again         []*outcome // to be published again when it is reopened
 	blamed        bool       // a consumer was refused in its latest opening
+	unconfirmed   int        // its part of Stats
+	unsettled     int
 }
 
 // ChannelOption changes how a channel behaves, for Conn.Channel.
@@ -215,6 +217,7 @@ func (ch *Channel) suspend(reason error) {
 	ch.flowOff = false
 	c.mu.Unlock()
 	ch.paused, ch.declared = false, false
+	ch.countGone()
 	ch.loseConfirms(reason)
 	if ch.merger != nil {
 		*ch.merger = merger{}
@@ -233,10 +236,15 @@ func (ch *Channel) end(err error) {
 	if ch.err == nil {
 		ch.err = err
 	}
-	reason := because(ErrClosed, ch.err)
+	err = ch.err
+	reason := because(ErrClosed, err)
 	c.channels = slices.DeleteFunc(c.channels, func(other *Channel) bool { return other == ch })
 	c.makeRoom()
 	c.mu.Unlock()
+	if err != nil && c.turn.core.IsOpen() {
+		c.tell(ChannelFailed{ch, err})
+	}
+	ch.countGone()
 	for seq, o := range ch.confirms {
 		delete(ch.confirms, seq)
 		c.turn.waiting--
@@ -247,6 +255,7 @@ func (ch *Channel) end(err error) {
 	}
 	for _, k := range ch.consumers {
 		k.inbox.end(reason, false)
+		c.lacks(k)
 		k.began(nil, reason)
 	}
 	for i := range ch.stalled {

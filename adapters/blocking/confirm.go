@@ -84,6 +84,7 @@ func (ch *Channel) loseConfirms(reason error) {
 // republish sends a message that was kept.
 func (ch *Channel) republish(o *outcome) {
 	seq, err := ch.core.Publish(&o.kept.Publishing)
+	ch.countPublish(seq, err)
 	if err != nil {
 		ch.conn.settle(o, err)
 		return
@@ -92,6 +93,7 @@ func (ch *Channel) republish(o *outcome) {
 }
 
 func (h *channelHandler) OnConfirm(_ *core.Channel, cf core.Confirm) {
+	(*Channel)(h).countConfirm(cf)
 	if cf.Last-cf.First < uint64(len(h.confirms)) {
 		for seq := cf.First; seq <= cf.Last; seq++ {
 			h.confirmed(seq, cf.Ack)
@@ -123,6 +125,7 @@ func (h *channelHandler) confirmed(seq uint64, ack bool) {
 }
 
 func (h *channelHandler) OnReturn(_ *core.Channel, r *core.Return) {
+	h.conn.turn.stats.Returned++
 	if h.replies {
 		(*Channel)(h).unroutable(r)
 		return

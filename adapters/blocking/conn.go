@@ -2,6 +2,8 @@ package blocking
 
 import (
 	"context"
+	"log/slog"
+	"net"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,6 +28,8 @@ type Conn struct {
 	params   Params    // of recovery; Mechanisms under mu
 	recovery *Recovery // nil: a lost connection stays lost
 	onEvent  func(Event)
+	hooks    []Hooks
+	log      *connLog
 	max      int // MaxBuffered
 	dispatch dispatcher
 	opened   chan struct{} // closed when it was open for the first time
@@ -55,6 +59,8 @@ type Conn struct {
 	err      error
 	channels []*Channel        // that have not ended, in the order they were opened
 	renamed  map[string]string // names of queues that the broker had chosen, to their new ones
+	inboxes  map[*inbox]struct{}
+	stats    Stats // but for the gauges that are elsewhere here
 
 	turn loopState
 }
@@ -67,6 +73,8 @@ type settings struct {
 	loop     adapters.Loop
 	recovery *Recovery
 	onEvent  func(Event)
+	hooks    []Hooks
+	logger   *slog.Logger
 }
 
 // WithLoop runs the connection on that loop, which must be running and stays
@@ -118,7 +126,7 @@ func dial(ctx context.Context, s settings, opts []Option) (*Conn, error) {
 		return nil, err
 	}
 	c := &Conn{
-		max: s.params.Client.MaxBuffered, loop: s.loop, recovery: s.recovery, onEvent: s.onEvent,
+		max: s.params.Client.MaxBuffered, loop: s.loop, recovery: s.recovery, onEvent: s.onEvent, hooks: s.hooks,
 		opened: make(chan struct{}), done: make(chan struct{}),
 	}
 	switch {
@@ -135,13 +143,22 @@ func dial(ctx context.Context, s settings, opts []Option) (*Conn, error) {
 	s.params.Client.MaxBuffered = core.Unbounded // bounded here, before a publish gets its place
 	s.params.OnDrain = c.drain
 	s.params.OnFlush = c.flushed
-	c.params = s.params
+	c.params, c.log = s.params, newConnLog(s.logger, &s.params)
 	c.params.Attempts = 1 // recovery counts by itself
+	told := s.params.OnAttempt
 	c.params.OnAttempt = func(a driver.Attempt) {
-		if s.params.OnAttempt != nil {
-			s.params.OnAttempt(a)
+		if told != nil {
+			told(a)
 		}
 		c.tell(AttemptFailed{a})
+	}
+	if c.log != nil {
+		s.params.OnAttempt = func(a driver.Attempt) {
+			if told != nil {
+				told(a)
+			}
+			c.log.attempt(a)
+		}
 	}
 	d, err := c.connect(ctx, &s.params)
 	if err != nil {
@@ -248,6 +265,12 @@ func (c *Conn) AddCallbackThreadsafe(fn func()) error { return c.dispatch.add(fn
 func (c *Conn) CallLater(delay time.Duration, fn func()) *Timer {
 	return c.dispatch.later(delay, fn)
 }
+
+// LocalAddr is our address on the latest connection.
+func (c *Conn) LocalAddr() net.Addr { return c.live.Load().LocalAddr() }
+
+// RemoteAddr is the broker's address on the latest connection.
+func (c *Conn) RemoteAddr() net.Addr { return c.live.Load().RemoteAddr() }
 
 // IsBlocked tells that the broker has a resource alarm on and publishes wait.
 func (c *Conn) IsBlocked() bool {

@@ -67,7 +67,7 @@ func (ch *Channel) Consume(ctx context.Context, opts *Consume) iter.Seq2[*Delive
 		defer k.leave(ctx)
 		for patience := opts.patience(); ; {
 			d, err := k.next(ctx, patience)
-			if !yield(d, err) || err != nil && err != ErrInactive {
+			if !yield(d.handed(ctx, opts.Queue), err) || err != nil && err != ErrInactive {
 				return
 			}
 		}

@@ -66,6 +66,7 @@ func (k *consumer) start() error {
 	})
 	if err == nil {
 		k.ch.consumers = append(k.ch.consumers, k)
+		k.ch.conn.has(k)
 	}
 	return err
 }
@@ -94,6 +95,7 @@ func (k *consumer) began(ok *wire.BasicConsumeOk, err error) {
 
 // remove takes the consumer from its channel, on the loop.
 func (k *consumer) remove() {
+	k.ch.conn.lacks(k)
 	k.ch.consumers = slices.DeleteFunc(k.ch.consumers, func(other *consumer) bool { return other == k })
 }
 
@@ -186,6 +188,7 @@ func (k *consumer) next(ctx context.Context, patience time.Duration) (*Delivery,
 		}
 		d := k.local[0]
 		k.local[0], k.local = nil, k.local[1:]
+		k.inbox.taken.Store(int32(len(k.local)))
 		if !d.stale() {
 			return d, nil
 		}

@@ -11,6 +11,22 @@ type Deferred outcome
 // channel's confirms on. It waits as Publish does, and as WithConfirmWindow
 // demands; its errors are Publish's, each of which means that nothing was sent.
 func (ch *Channel) PublishDeferred(ctx context.Context, p *Publishing) (*Deferred, error) {
+	p, done := ch.publishing(ctx, p)
+	d, err := ch.publishDeferred(ctx, p)
+	switch {
+	case len(done) == 0:
+	case err != nil:
+		done.run(err)
+	default:
+		go func() { // hooks are told of the outcome, whether the caller asks for it or not
+			<-d.done
+			done.run(d.err)
+		}()
+	}
+	return d, err
+}
+
+func (ch *Channel) publishDeferred(ctx context.Context, p *Publishing) (*Deferred, error) {
 	o := &outcome{done: make(chan struct{}), window: ch.window}
 	if err := ch.publish(ctx, p, o); err != nil {
 		return nil, err
@@ -22,8 +38,10 @@ func (ch *Channel) PublishDeferred(ctx context.Context, p *Publishing) (*Deferre
 // PublishDeferred and Wait: its errors are those of both.
 //
 // Many goroutines may wait at once; that is one way to publish fast with confirms.
-func (ch *Channel) PublishConfirm(ctx context.Context, p *Publishing) error {
-	d, err := ch.PublishDeferred(ctx, p)
+func (ch *Channel) PublishConfirm(ctx context.Context, p *Publishing) (err error) {
+	p, done := ch.publishing(ctx, p)
+	defer func() { done.run(err) }()
+	d, err := ch.publishDeferred(ctx, p)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package blocking
 
 import (
+	"context"
 	"sync/atomic"
 
 	"github.com/haypile/haypile/core"
@@ -11,13 +12,14 @@ import (
 type Delivery struct {
 	ConsumerTag  string        // empty for Get
 	DeliveryTag  uint64        // number of the delivery in its channel, from 1
-	Redelivered  bool          // delivered before and not acknowledged
 	Exchange     string        // where it was published, empty for the default exchange
 	RoutingKey   string        // as it was published
 	MessageCount uint32        // Get only: messages left in the queue
+	Redelivered  bool          // delivered before and not acknowledged
 	Properties   RawProperties // read one by one, or all by Decode
 	Body         []byte
 
+	ctx     context.Context
 	ch      *Channel
 	epoch   uint32
 	settled atomic.Bool
@@ -34,6 +36,7 @@ func newDelivery(ch *Channel, d *core.Delivery, noAck bool) *Delivery {
 	if noAck && ch.merger != nil {
 		ch.merger.settled(d.DeliveryTag)
 	}
+	ch.countDelivery(noAck)
 	return k
 }
 
@@ -58,7 +61,8 @@ func (d *Delivery) settle(kind opKind, requeue bool) error {
 	if d.settled.Swap(true) {
 		return ErrSettled
 	}
-	return d.ch.conn.enqueue(op{kind: kind, ch: d.ch, epoch: d.epoch, tag: d.DeliveryTag, flag: requeue})
+	err := d.ch.conn.enqueue(op{kind: kind, ch: d.ch, epoch: d.epoch, tag: d.DeliveryTag, flag: requeue})
+	return d.settling(kind, requeue, err)
 }
 
 // stale tells that the broker delivers the message again.
@@ -70,6 +74,7 @@ func (ch *Channel) runSettle(o *op) {
 	if o.epoch != ch.epoch.Load() {
 		return
 	}
+	ch.countSettled(o.kind, 1)
 	if ch.merger != nil && ch.merge(o) {
 		return
 	}

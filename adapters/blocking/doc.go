@@ -89,4 +89,23 @@
 // WithEvents tells what happens.
 //
 // A channel that the broker closes over an error stays closed.
+//
+// # Topology
+//
+// A Topology is the exchanges, queues and bindings of a program as one value.
+// Conn.Declare makes what is not there yet, and tells in a *DeclareError which
+// argument of what is there differs.
+//
+// # Watching
+//
+// Nothing is logged unless WithLogger is given. Conn.Stats is counters and gauges
+// in a plain struct, for whatever collects them. WithHooks has functions called
+// around publishes, deliveries, settlements and requests: the module in otelamqp
+// makes OpenTelemetry traces and metrics of them.
+//
+// # Many publishers
+//
+// A Channel may be shared by any number of goroutines. A Pool shares several, on
+// one or more connections, replaces those that the broker closes, and keeps
+// consumers on a connection that never publishes.
 package blocking

@@ -7,8 +7,8 @@ import (
 )
 
 // Event is something that happened to a connection: one of Lost, AttemptFailed,
-// Recovered, RecoveryFailed, EntityFailed, QueueRenamed, Blocked, Unblocked,
-// HandlerFailed.
+// Recovered, RecoveryFailed, EntityFailed, QueueRenamed, ChannelFailed, Blocked,
+// Unblocked, HandlerFailed.
 type Event interface{ event() }
 
 // Lost: the connection was lost and will be recovered.
@@ -36,6 +36,13 @@ type EntityFailed struct {
 // change by itself.
 type QueueRenamed struct{ Old, New string }
 
+// ChannelFailed: the channel was closed over an error, while the connection lives.
+// It stays closed.
+type ChannelFailed struct {
+	Channel *Channel
+	Err     error // what Channel.Err tells
+}
+
 // Blocked: the broker has a resource alarm on, and publishes wait.
 type Blocked struct{ Reason string }
 
@@ -48,6 +55,7 @@ func (Recovered) event()      {}
 func (RecoveryFailed) event() {}
 func (EntityFailed) event()   {}
 func (QueueRenamed) event()   {}
+func (ChannelFailed) event()  {}
 func (Blocked) event()        {}
 func (Unblocked) event()      {}
 
@@ -57,7 +65,51 @@ func WithEvents(f func(Event)) Option { return func(s *settings) { s.onEvent = f
 
 // tell hands an event on. Nobody hears of one after the end.
 func (c *Conn) tell(e Event) {
-	if c.onEvent != nil {
-		_ = c.dispatch.add(func() { c.onEvent(e) })
+	if c.onEvent != nil || c.log != nil || len(c.hooks) > 0 {
+		_ = c.dispatch.add(func() { c.heard(e) })
 	}
+}
+
+func (c *Conn) heard(e Event) {
+	if c.log != nil {
+		c.log.event(e)
+	}
+	if c.onEvent != nil {
+		c.onEvent(e)
+	}
+	for i := range c.hooks {
+		if hook := c.hooks[i].Event; hook != nil {
+			hook(c, e)
+		}
+	}
+}
+
+// tellOpen tells that the connection is open for the first time.
+func (c *Conn) tellOpen() {
+	if c.log == nil && len(c.hooks) == 0 {
+		return
+	}
+	_ = c.dispatch.add(func() {
+		c.log.opened(c)
+		for i := range c.hooks {
+			if hook := c.hooks[i].Open; hook != nil {
+				hook(c)
+			}
+		}
+	})
+}
+
+// tellEnd tells of the end, which is the last that anybody hears.
+func (c *Conn) tellEnd(err error, asked bool) {
+	if c.log == nil && len(c.hooks) == 0 {
+		return
+	}
+	_ = c.dispatch.add(func() {
+		c.log.closed(err, asked)
+		for i := range c.hooks {
+			if hook := c.hooks[i].Close; hook != nil {
+				hook(c, err)
+			}
+		}
+	})
 }

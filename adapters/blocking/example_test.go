@@ -3,7 +3,10 @@ package blocking_test
 import (
 	"context"
 	"errors"
+	"expvar"
 	"fmt"
+	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/haypile/haypile/adapters/blocking"
@@ -221,4 +224,66 @@ func ExampleChannel_Serve() {
 			})
 	}
 	_ = serve
+}
+
+// What a program needs is declared when it starts, whether it is there or not.
+func ExampleConn_Declare() {
+	var conn *blocking.Conn // from Dial
+	start := func(ctx context.Context) error {
+		err := conn.Declare(ctx, &blocking.Topology{
+			Exchanges:     []blocking.ExchangeDeclare{{Exchange: "orders", Type: "topic", Durable: true}},
+			Queues:        []blocking.QueueDeclare{{Queue: "billing", Durable: true, Arguments: blocking.Table{"x-queue-type": "quorum"}}},
+			QueueBindings: []blocking.QueueBind{{Queue: "billing", Exchange: "orders", RoutingKey: "order.*"}},
+		})
+		var refused *blocking.DeclareError
+		if errors.As(err, &refused) && refused.Argument != "" {
+			return fmt.Errorf("delete or rename %s, or keep its %s at %s", refused.Entity, refused.Argument, refused.Existing)
+		}
+		return err
+	}
+	_ = start
+}
+
+// Hundreds of goroutines publish; consumers have a connection of their own.
+func ExampleDialPool() {
+	ctx := context.Background()
+	pool, err := blocking.DialPool(ctx, "amqp://guest:guest@localhost/", blocking.PoolSize{}, blocking.WithName("shop"))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer pool.Close(ctx)
+	var wg sync.WaitGroup
+	for i := range 500 {
+		wg.Go(func() {
+			err := pool.PublishConfirm(ctx, &blocking.Publishing{RoutingKey: "jobs", Body: fmt.Append(nil, i)})
+			if err != nil {
+				fmt.Println(err)
+			}
+		})
+	}
+	wg.Wait()
+	fmt.Println(pool.Stats().Confirmed, "messages are in the broker's hands")
+}
+
+// Statistics for whatever collects them, here a page of expvar.
+func ExampleConn_Stats() {
+	var conn *blocking.Conn // from Dial
+	expvar.Publish("amqp", expvar.Func(func() any { return conn.Stats() }))
+}
+
+// Hooks that tell how long each confirm took.
+func ExampleWithHooks() {
+	slow := blocking.WithHooks(blocking.Hooks{
+		Publish: func(_ context.Context, _ *blocking.Channel, p *blocking.Publishing) (*blocking.Publishing, func(error)) {
+			begin := time.Now()
+			return p, func(err error) { slog.Info("published", "key", p.RoutingKey, "took", time.Since(begin), "error", err) }
+		},
+	})
+	conn, err := blocking.Dial(context.Background(), "amqp://localhost/", slow, blocking.WithLogger(slog.Default()))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer conn.Close(context.Background())
 }

@@ -20,6 +20,7 @@ func (ch *Channel) Get(ctx context.Context, opts *Get) (*Delivery, error) {
 		return nil, errNoOptions
 	}
 	var got *Delivery
+	done := ch.calling(ctx, wire.BasicGetID)
 	w := newWaiter[wire.Method]()
 	err := w.send(ctx, ch.conn, op{kind: opCall, ch: ch, call: &callOp{w, func(*core.Conn) error {
 		req := &wire.BasicGet{Queue: ch.queueName(opts.Queue), NoAck: opts.NoAck}
@@ -34,8 +35,9 @@ func (ch *Channel) Get(ctx context.Context, opts *Get) (*Delivery, error) {
 			}
 		})
 	}}})
+	done.run(err)
 	if err != nil {
 		return nil, err
 	}
-	return got, nil
+	return got.handed(ctx, opts.Queue), nil
 }

@@ -193,7 +193,8 @@ func (h *handling) handle(d *Delivery) {
 		_ = d.Nack(true)
 		return
 	}
-	err := guarded(func() error { return h.fn(h.ctx, d) })
+	d.handed(h.ctx, h.opts.Consume.Queue)
+	err := guarded(func() error { return h.fn(d.ctx, d) })
 	if err == nil {
 		_ = d.Ack()
 		return
@@ -207,7 +208,7 @@ func (h *handling) fail(d *Delivery, err error) {
 	_ = d.Nack(requeue)
 	h.conn.tell(HandlerFailed{Delivery: d, Err: err, Requeued: requeue})
 	var p *PanicError
-	if h.conn.onEvent == nil && errors.As(err, &p) {
+	if h.conn.onEvent == nil && h.conn.log == nil && errors.As(err, &p) {
 		log.Printf("%v\n%s", err, p.Stack)
 	}
 }

@@ -3,14 +3,16 @@ package blocking
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // inbox is what a consumer was sent and has not looked at.
 type inbox struct {
-	limit int         // above it, the connection should stop reading
-	noAck bool        // what is in it needs no ack
-	timer *time.Timer // the consumer's goroutine only
+	limit int          // above it, the connection should stop reading
+	noAck bool         // what is in it needs no ack
+	timer *time.Timer  // the consumer's goroutine only
+	taken atomic.Int32 // by the consumer's loop, which has not seen them yet
 
 	mu    sync.Mutex // everything below
 	items []*Delivery

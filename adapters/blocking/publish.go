@@ -20,7 +20,10 @@ import (
 // *EncodeError or ErrFrameTooLarge for what does not fit the protocol, and
 // ErrBackpressure with WithFailFast.
 func (ch *Channel) Publish(ctx context.Context, p *Publishing) error {
-	return ch.publish(ctx, p, nil)
+	p, done := ch.publishing(ctx, p)
+	err := ch.publish(ctx, p, nil)
+	done.run(err)
+	return err
 }
 
 // Why a publish must wait. With WithFailFast it is the publish's error.
@@ -196,6 +199,7 @@ func (ch *Channel) runPublish(o *op, bytes []byte) {
 	}
 	seq, err := ch.core.Publish(p)
 	*p = core.Publishing{}
+	ch.countPublish(seq, err)
 	switch {
 	case o.outcome == nil:
 		// A channel that ended since is told by its Err.

@@ -137,6 +137,10 @@ func (w *waiter[R]) send(ctx context.Context, c *Conn, o op) error {
 	if err := c.enqueue(o); err != nil {
 		return err
 	}
+	return w.wait(ctx)
+}
+
+func (w *waiter[R]) wait(ctx context.Context) error {
 	select {
 	case <-w.done:
 		return w.err
@@ -194,24 +198,43 @@ func (w *waiter[R]) fail(err error) {
 
 // call makes a request on the channel and waits for the reply.
 func call[R wire.Method](ctx context.Context, ch *Channel, req wire.Request[R]) (R, error) {
+	return begin(ctx, ch, req)()
+}
+
+// begin queues a request on the channel, and returns what waits for the reply.
+func begin[R wire.Method](ctx context.Context, ch *Channel, req wire.Request[R]) (wait func() (R, error)) {
+	done := ch.calling(ctx, req.ID())
 	w := newWaiter[R]()
-	err := w.send(ctx, ch.conn, op{kind: opCall, ch: ch, call: &callOp{w, func(*core.Conn) error {
-		recorded := ch.conn.recovery != nil
-		if recorded {
-			req = ch.resolved(req).(wire.Request[R])
-		}
-		return counted(ch.conn, func(done func(R, error)) error { return core.Call(ch.core, req, done) }, func(reply R, err error) {
-			if recorded && err == nil {
-				ch.note(req, reply)
-			}
-			w.settle(reply, err)
-		})
-	}}})
-	if err != nil {
-		var none R
-		return none, err
+	err := ctx.Err()
+	if err == nil {
+		err = ch.conn.enqueue(op{kind: opCall, ch: ch, call: &callOp{w, func(*core.Conn) error {
+			return w.request(ch, req)
+		}}})
 	}
-	return w.reply, nil
+	return func() (reply R, _ error) {
+		if err == nil {
+			err = w.wait(ctx)
+		}
+		done.run(err)
+		if err != nil {
+			return reply, err
+		}
+		return w.reply, nil
+	}
+}
+
+// request makes the request, on the loop, and notes what the broker has done.
+func (w *waiter[R]) request(ch *Channel, req wire.Request[R]) error {
+	recorded := ch.conn.recovery != nil
+	if recorded {
+		req = ch.resolved(req).(wire.Request[R])
+	}
+	return counted(ch.conn, func(done func(R, error)) error { return core.Call(ch.core, req, done) }, func(reply R, err error) {
+		if recorded && err == nil {
+			ch.note(req, reply)
+		}
+		w.settle(reply, err)
+	})
 }
 
 // counted makes a request on the loop, counting it as waiting until it is

@@ -2,6 +2,7 @@ package blocking
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 
 	"github.com/haypile/haypile/core/wire"
@@ -35,6 +36,14 @@ type Entity struct {
 	Name string
 	// Source and RoutingKey are a binding's.
 	Source, RoutingKey string
+}
+
+// String is such as `queue "jobs"`.
+func (e Entity) String() string {
+	if e.Kind != EntityBinding {
+		return fmt.Sprintf("%s %q", e.Kind, e.Name)
+	}
+	return fmt.Sprintf("binding of %q to %q with key %q", e.Name, e.Source, e.RoutingKey)
 }
 
 // recorded is an entity with the request that made it.

@@ -200,6 +200,7 @@ func (r *replay) check() {
 		return
 	}
 	c.turn.replay = nil
+	c.turn.stats.Recoveries++
 	c.mu.Lock()
 	c.lost, c.backAt = false, time.Now()
 	c.makeRoom()

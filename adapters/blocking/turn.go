@@ -20,6 +20,8 @@ type loopState struct {
 	fate    fate
 	replay  *replay // under way
 	record  record
+	stats   Stats   // counters, and those gauges that are counted
+	before  Traffic // of the connections before this one
 }
 
 // connHandler is the Conn as core sees it; its methods run on the loop.
@@ -33,10 +35,12 @@ func (h *connHandler) OnOpen(cc *core.Conn) {
 	lost := c.lost
 	c.mu.Unlock()
 	c.turn.fate, c.turn.core = fateOpen, cc
+	c.turn.before = c.turn.stats.Traffic
 	if lost {
 		c.beginReplay(cc)
 		return
 	}
+	c.tellOpen()
 	close(c.opened)
 }
 
@@ -57,6 +61,9 @@ func (h *connHandler) OnBlocked(_ *core.Conn, blocked bool, reason string) {
 
 func (h *connHandler) OnClose(cc *core.Conn, err error) {
 	c := (*Conn)(h)
+	c.mu.Lock()
+	c.publishStats(cc)
+	c.mu.Unlock()
 	if c.decide(cc) == fateEnded {
 		c.finish(err)
 		return
@@ -88,6 +95,7 @@ func (c *Conn) finish(err error) {
 		return
 	}
 	c.ended, c.err = true, err
+	asked := c.closing
 	left := c.queue
 	c.queue = batch{}
 	suspended := c.channels
@@ -98,6 +106,7 @@ func (c *Conn) finish(err error) {
 	for _, ch := range suspended {
 		ch.end(err)
 	}
+	c.tellEnd(err, asked)
 	c.dispatch.stop()
 	c.stop()
 	close(c.done)
@@ -124,6 +133,7 @@ func (c *Conn) drain(cc *core.Conn, _ time.Time) {
 func (c *Conn) flushed(d *driver.Conn, cc *core.Conn, _ time.Time) {
 	c.mu.Lock()
 	c.inCore = cc.Buffered()
+	c.publishStats(cc)
 	if c.full && c.queue.size()+c.inCore <= c.max/2 {
 		c.full = false
 		c.makeRoom()

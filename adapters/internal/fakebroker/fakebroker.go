@@ -135,6 +135,12 @@ func (s *Session) Send(channel uint16, items ...any) {
 	s.Write(p) // an error means that the client has gone
 }
 
+// SendContent sends a method with its content.
+func (s *Session) SendContent(channel uint16, m wire.Method, props wire.RawProperties, body string) {
+	p, _ := wire.AppendMethodFrame(nil, channel, m)
+	s.Write(appendContent(p, channel, props, body))
+}
+
 func appendContent(p []byte, channel uint16, raw wire.RawProperties, body string) []byte {
 	p = wire.AppendHeaderFrame(p, channel, wire.ClassBasic, uint64(len(body)), raw)
 	return wire.AppendBody(p, channel, []byte(body), 131072)

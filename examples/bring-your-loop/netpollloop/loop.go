@@ -23,13 +23,23 @@ type Loop struct {
 	done    chan struct{}
 }
 
-var _ adapters.Loop = (*Loop)(nil)
+var _ adapters.Selective = (*Loop)(nil)
 
 // New returns a loop that runs until Close. The first one has netpoll start its
 // pollers, which stay.
 func New() *Loop {
 	netpoll.Initialize()
 	return &Loop{open: map[*transport]bool{}, done: make(chan struct{})}
+}
+
+// Takes implements adapters.Selective: what it does not take, the driver bridges.
+// A type that wraps a socket is not one of these, and would be bypassed.
+func (l *Loop) Takes(conn net.Conn) bool {
+	switch conn.(type) {
+	case *net.TCPConn, *net.UnixConn:
+		return true
+	}
+	return false
 }
 
 // Attach implements adapters.Loop. It takes a *net.TCPConn or a *net.UnixConn,
