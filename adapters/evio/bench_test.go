@@ -10,6 +10,7 @@ import (
 
 	"github.com/haypile/haypile/adapters"
 	"github.com/haypile/haypile/adapters/evio"
+	"github.com/haypile/haypile/adapters/internal/looptest"
 	"github.com/haypile/haypile/adapters/stdnet"
 )
 
@@ -43,8 +44,8 @@ func BenchmarkEcho(b *testing.B) {
 	benchmark(b, func(b *testing.B, l adapters.Loop) {
 		var peers []net.Conn
 		for range callers {
-			ours, peer := pair(b)
-			if err := try(l, echo(), ours); err != nil {
+			ours, peer := looptest.Pair(b)
+			if err := looptest.Try(l, echo(), ours); err != nil {
 				b.Fatal(err)
 			}
 			peers = append(peers, peer)
@@ -72,22 +73,22 @@ func BenchmarkEcho(b *testing.B) {
 func BenchmarkWrite(b *testing.B) {
 	benchmark(b, func(b *testing.B, l adapters.Loop) {
 		message := make([]byte, 4096)
-		ours, peer := pair(b)
+		ours, peer := looptest.Pair(b)
 		h, left := echo(), b.N
-		h.wake = func() {
-			for ; left > 0 && h.t.Buffered() < adapters.HighWater; left-- {
-				h.t.Write([][]byte{message})
+		h.Wake = func() {
+			for ; left > 0 && h.T.Buffered() < adapters.HighWater; left-- {
+				h.T.Write([][]byte{message})
 			}
-			if left > 0 && h.t.Buffered() <= adapters.LowWater {
-				h.t.Wake()
+			if left > 0 && h.T.Buffered() <= adapters.LowWater {
+				h.T.Wake()
 			}
 		}
-		if err := try(l, h, ours); err != nil {
+		if err := looptest.Try(l, h, ours); err != nil {
 			b.Fatal(err)
 		}
 		b.SetBytes(int64(len(message)))
 		b.ResetTimer()
-		h.t.Wake()
+		h.T.Wake()
 		if _, err := io.CopyN(io.Discard, peer, int64(b.N*len(message))); err != nil {
 			b.Fatal(err)
 		}
@@ -99,14 +100,14 @@ func BenchmarkWake(b *testing.B) {
 	benchmark(b, func(b *testing.B, l adapters.Loop) {
 		answered := make(chan struct{}, 1)
 		h := echo()
-		h.wake = func() { answered <- struct{}{} }
-		ours, _ := pair(b)
-		if err := try(l, h, ours); err != nil {
+		h.Wake = func() { answered <- struct{}{} }
+		ours, _ := looptest.Pair(b)
+		if err := looptest.Try(l, h, ours); err != nil {
 			b.Fatal(err)
 		}
 		b.ResetTimer()
 		for range b.N {
-			h.t.Wake()
+			h.T.Wake()
 			<-answered
 		}
 	})

@@ -14,6 +14,7 @@ import (
 
 	"github.com/haypile/haypile/adapters"
 	"github.com/haypile/haypile/adapters/evio"
+	"github.com/haypile/haypile/adapters/internal/looptest"
 )
 
 func TestEvioReadsByDefault(t *testing.T) {
@@ -61,10 +62,10 @@ func TestDescriptorZeroIsNotUsed(t *testing.T) {
 				unix.Dup2(held, 0)
 				unix.Close(held)
 			}()
-			echoes(t, attach(t, l, echo()), "free for the connection")
+			echoes(t, looptest.Attach(t, l, echo()), "free for the connection")
 			l = start(t, opts...)
 			defer end(t, l)
-			echoes(t, attach(t, l, echo()), "free for the loop")
+			echoes(t, looptest.Attach(t, l, echo()), "free for the loop")
 		})
 	}
 }
@@ -150,16 +151,16 @@ func TestAttachWithFewDescriptorsHarmsNobody(t *testing.T) {
 	for name, opts := range modes {
 		t.Run(name, func(t *testing.T) {
 			l := running(t, opts...)
-			other := attach(t, l, echo())
+			other := looptest.Attach(t, l, echo())
 			for free := range 4 {
 				var ours, peers []net.Conn
 				for range 6 {
-					o, p := pair(t)
+					o, p := looptest.Pair(t)
 					ours, peers = append(ours, o), append(peers, p)
 				}
 				release := leave(t, free)
 				for i, conn := range ours {
-					if h := echo(); try(l, h, conn) == nil {
+					if h := echo(); looptest.Try(l, h, conn) == nil {
 						echoes(t, peers[i], "works")
 					}
 				}
@@ -176,7 +177,7 @@ func TestChildrenInheritNothing(t *testing.T) {
 		before[n] = true
 	}
 	l := running(t)
-	attach(t, l, echo())
+	looptest.Attach(t, l, echo())
 	for _, n := range open(t) {
 		if before[n] {
 			continue
@@ -193,14 +194,14 @@ func TestAServerThatEndsEndsTheLoop(t *testing.T) {
 	told := make(chan error, 1)
 	l := start(t, evio.WithErrorHandler(func(err error) { told <- err }))
 	reading, paused := echo(), echo()
-	attach(t, l, reading)
-	attach(t, l, paused)
+	looptest.Attach(t, l, reading)
+	looptest.Attach(t, l, paused)
 	resting := make(chan struct{}, 1)
-	paused.wake = func() {
-		paused.t.SetReading(false)
+	paused.Wake = func() {
+		paused.T.SetReading(false)
 		resting <- struct{}{}
 	}
-	paused.t.Wake()
+	paused.T.Wake()
 	<-resting
 	null, err := os.Open(os.DevNull)
 	if err != nil {
@@ -210,13 +211,13 @@ func TestAServerThatEndsEndsTheLoop(t *testing.T) {
 	if err := unix.Dup2(int(null.Fd()), evio.Poller(l)); err != nil {
 		t.Fatal(err)
 	}
-	<-reading.ended
-	<-paused.ended
+	<-reading.Ended
+	<-paused.Ended
 	if err := <-told; !strings.HasPrefix(err.Error(), "amqp: evio: ") {
 		t.Errorf("told %v", err)
 	}
 	end(t, l)
-	ours, _ := pair(t)
+	ours, _ := looptest.Pair(t)
 	if err := l.Attach(ours, echo()); !errors.Is(err, adapters.ErrClosed) {
 		t.Errorf("attach: %v", err)
 	}

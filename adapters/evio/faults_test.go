@@ -16,63 +16,14 @@ import (
 
 	"github.com/haypile/haypile/adapters"
 	"github.com/haypile/haypile/adapters/evio"
+	"github.com/haypile/haypile/adapters/internal/looptest"
 )
 
 const bound = 30 * time.Second
 
-// handler passes its calls on.
-type handler struct {
-	open  func()
-	data  func(p []byte)
-	wake  func()
-	ended chan error
-	t     adapters.Transport
-}
-
-func (h *handler) OnOpen(t adapters.Transport, _ time.Time) {
-	h.t = t
-	h.open()
-}
-
-func (h *handler) OnData(p []byte, _ time.Time) {
-	if h.data != nil {
-		h.data(p)
-	}
-}
-
-func (h *handler) OnWake(time.Time) {
-	if h.wake != nil {
-		h.wake()
-	}
-}
-
-func (h *handler) OnClose(err error, _ time.Time) { h.ended <- err }
-
-// attach runs a handler against a peer.
-func attach(t *testing.T, l adapters.Loop, h *handler) (peer net.Conn) {
-	t.Helper()
-	ours, peer := pair(t)
-	if err := try(l, h, ours); err != nil {
-		t.Fatal(err)
-	}
-	return peer
-}
-
-// try waits for OnOpen if Attach succeeds.
-func try(l adapters.Loop, h *handler, ours net.Conn) error {
-	opened := make(chan struct{})
-	h.open = func() { close(opened) }
-	h.ended = make(chan error, 1)
-	err := l.Attach(ours, h)
-	if err == nil {
-		<-opened
-	}
-	return err
-}
-
-func echo() *handler {
-	h := &handler{}
-	h.data = func(p []byte) { h.t.Write([][]byte{p}) }
+func echo() *looptest.Handler {
+	h := &looptest.Handler{}
+	h.Data = func(p []byte) { h.T.Write([][]byte{p}) }
 	return h
 }
 
@@ -85,23 +36,6 @@ func echoes(t *testing.T, peer net.Conn, message string) {
 	if _, err := io.ReadFull(peer, back); err != nil || string(back) != message {
 		t.Errorf("sent %q, got %q, %v", message, back, err)
 	}
-}
-
-func pair(t testing.TB) (ours, peer net.Conn) {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	if ours, err = net.Dial("tcp", ln.Addr().String()); err != nil {
-		t.Fatal(err)
-	}
-	if peer, err = ln.Accept(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { peer.Close() })
-	return ours, peer
 }
 
 // running is a loop that is closed when the test ends.
@@ -125,26 +59,13 @@ func end(t *testing.T, l *evio.Loop) {
 // modes are the ways in which a loop can work.
 var modes = map[string][]evio.Option{"grafted": nil, "relayed": {evio.WithRelay()}}
 
-func TestConnectionsThatWrapAnotherAreRefused(t *testing.T) {
-	l := running(t)
-	ours, peer := pair(t)
-	wrapped := struct{ net.Conn }{ours}
-	if err := l.Attach(wrapped, &handler{}); !errors.Is(err, adapters.ErrNotPollable) {
-		t.Errorf("attach: %v", err)
-	}
-	peer.SetDeadline(time.Now().Add(bound))
-	if _, err := peer.Read(make([]byte, 1)); err != io.EOF {
-		t.Errorf("the connection was left open: %v", err)
-	}
-}
-
 func TestAnEvioOfOtherFieldsRelaysAndSaysSo(t *testing.T) {
 	var told []error
 	l := running(t, evio.WithOtherFields(), evio.WithErrorHandler(func(err error) { told = append(told, err) }))
 	if len(told) != 1 || !errors.Is(told[0], evio.ErrNotGrafted) {
 		t.Errorf("told %v", told)
 	}
-	echoes(t, attach(t, l, echo()), "relayed")
+	echoes(t, looptest.Attach(t, l, echo()), "relayed")
 }
 
 // evio waits for a signal that its loop gives at its end. It is lost when nobody
@@ -180,8 +101,8 @@ func TestLoopsThatAreClosedAtOnceEnd(t *testing.T) {
 func TestWakesOfEndedTransportsReachNobody(t *testing.T) {
 	for range 10 {
 		l := start(t)
-		h := &handler{}
-		attach(t, l, h)
+		h := &looptest.Handler{}
+		looptest.Attach(t, l, h)
 		var wg sync.WaitGroup
 		stop := make(chan struct{})
 		for range 2 {
@@ -191,7 +112,7 @@ func TestWakesOfEndedTransportsReachNobody(t *testing.T) {
 					case <-stop:
 						return
 					default:
-						h.t.Wake()
+						h.T.Wake()
 					}
 				}
 			})
@@ -199,9 +120,9 @@ func TestWakesOfEndedTransportsReachNobody(t *testing.T) {
 		end(t, l)
 		// A descriptor of a number that the loop has freed: a stray byte would be
 		// read from it.
-		a, b := pair(t)
+		a, b := looptest.Pair(t)
 		for range 100 {
-			h.t.Wake()
+			h.T.Wake()
 		}
 		close(stop)
 		wg.Wait()
@@ -235,9 +156,9 @@ func TestConnectionsOfTheSameNumberAreNeverMistaken(t *testing.T) {
 // comeAndGo ends a connection in one of four ways.
 func comeAndGo(t *testing.T, l adapters.Loop, message string, way int) {
 	h := echo()
-	ours, peer := pair(t)
+	ours, peer := looptest.Pair(t)
 	defer peer.Close()
-	if err := try(l, h, ours); err != nil {
+	if err := looptest.Try(l, h, ours); err != nil {
 		t.Error(err)
 		return
 	}
@@ -249,22 +170,22 @@ func comeAndGo(t *testing.T, l adapters.Loop, message string, way int) {
 		peer.(*net.TCPConn).CloseWrite()
 	default:
 		// Input is there, or about to be, when the transport ends.
-		h.wake = h.t.Abort
+		h.Wake = h.T.Abort
 		if way == 3 {
-			h.wake = func() {
-				h.t.SetReading(false)
-				h.t.Close()
+			h.Wake = func() {
+				h.T.SetReading(false)
+				h.T.Close()
 			}
 		}
 		go io.WriteString(peer, message)
-		h.t.Wake()
+		h.T.Wake()
 	}
 	if way == 3 {
 		go io.Copy(io.Discard, peer) // then the peer ends, too
 		peer.(*net.TCPConn).CloseWrite()
 	}
 	select {
-	case err := <-h.ended:
+	case err := <-h.Ended:
 		if err != nil {
 			t.Errorf("ended by way %d with %v", way, err)
 		}
@@ -280,11 +201,11 @@ func TestTheEndOfALoopClosesNothingOfOthers(t *testing.T) {
 			l := start(t, opts...)
 			for range 4 {
 				h := echo()
-				peer := attach(t, l, h)
+				peer := looptest.Attach(t, l, h)
 				echoes(t, peer, "once")
-				h.wake = h.t.Abort
-				h.t.Wake()
-				<-h.ended
+				h.Wake = h.T.Abort
+				h.T.Wake()
+				<-h.Ended
 				peer.Close()
 			}
 			var others []*os.File // which get the numbers

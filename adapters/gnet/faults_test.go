@@ -15,80 +15,10 @@ import (
 
 	"github.com/haypile/haypile/adapters"
 	"github.com/haypile/haypile/adapters/gnet"
+	"github.com/haypile/haypile/adapters/internal/looptest"
 )
 
 const bound = 30 * time.Second
-
-// handler passes its calls on.
-type handler struct {
-	open  func(t adapters.Transport)
-	data  func(p []byte)
-	wake  func()
-	ended chan error
-	t     adapters.Transport
-}
-
-func (h *handler) OnOpen(t adapters.Transport, _ time.Time) {
-	h.t = t
-	if h.open != nil {
-		h.open(t)
-	}
-}
-
-func (h *handler) OnData(p []byte, _ time.Time) {
-	if h.data != nil {
-		h.data(p)
-	}
-}
-
-func (h *handler) OnWake(time.Time) {
-	if h.wake != nil {
-		h.wake()
-	}
-}
-
-func (h *handler) OnClose(err error, _ time.Time) { h.ended <- err }
-
-// attach runs a handler against a peer.
-func attach(t *testing.T, l *gnet.Loop, h *handler) (peer net.Conn) {
-	t.Helper()
-	ours, peer := pair(t)
-	attachConn(t, l, h, ours)
-	return peer
-}
-
-func attachConn(t *testing.T, l *gnet.Loop, h *handler, ours net.Conn) {
-	t.Helper()
-	opened, open := make(chan struct{}), h.open
-	h.open = func(tr adapters.Transport) {
-		if open != nil {
-			open(tr)
-		}
-		close(opened)
-	}
-	h.ended = make(chan error, 1)
-	if err := l.Attach(ours, h); err != nil {
-		t.Fatal(err)
-	}
-	<-opened
-}
-
-func pair(t *testing.T) (ours, peer net.Conn) {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	if ours, err = net.Dial("tcp", ln.Addr().String()); err != nil {
-		t.Fatal(err)
-	}
-	if peer, err = ln.Accept(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { peer.Close() })
-	return ours, peer
-}
 
 // running is a loop that is closed when the test ends.
 func running(t *testing.T, opts ...gnet.Option) *gnet.Loop {
@@ -104,16 +34,18 @@ func running(t *testing.T, opts ...gnet.Option) *gnet.Loop {
 // buffers.
 func TestZonesAreNotOverwritten(t *testing.T) {
 	l := running(t)
-	ours, peer := pair(t)
+	ours, peer := looptest.Pair(t)
 	zone := strings.Repeat("z", 64)
 	ours.LocalAddr().(*net.TCPAddr).Zone = zone
-	h := &handler{}
-	attachConn(t, l, h, ours)
-	if got := h.t.LocalAddr().(*net.TCPAddr).Zone; got != zone {
+	h := &looptest.Handler{}
+	if err := looptest.Try(l, h, ours); err != nil {
+		t.Fatal(err)
+	}
+	if got := h.T.LocalAddr().(*net.TCPAddr).Zone; got != zone {
 		t.Errorf("zone %q", got)
 	}
 	peer.Close()
-	<-h.ended
+	<-h.Ended
 	for range 100 {
 		b := byteslice.Get(64)
 		for i := range b {
@@ -161,40 +93,27 @@ func (l *lines) Warnf(string, ...any)  { l.add() }
 func (l *lines) Errorf(string, ...any) { l.add() }
 func (l *lines) Fatalf(string, ...any) { l.add() }
 
-func TestConnectionsThatWrapAnotherAreRefused(t *testing.T) {
-	l := running(t)
-	ours, peer := pair(t)
-	wrapped := struct{ net.Conn }{ours}
-	if err := l.Attach(wrapped, &handler{}); !errors.Is(err, adapters.ErrNotPollable) {
-		t.Errorf("attach: %v", err)
-	}
-	peer.SetDeadline(time.Now().Add(bound))
-	if _, err := peer.Read(make([]byte, 1)); err != io.EOF {
-		t.Errorf("the connection was left open: %v", err)
-	}
-}
-
 // With a gnet whose poller is not where it was, what comes while reading is off
 // is kept, and too much of it ends the transport.
 func TestReadingThatCannotBeStoppedIsBounded(t *testing.T) {
 	l := running(t, gnet.WithoutPoller())
 	got := make(chan string, 10)
 	on := make(chan struct{})
-	h := &handler{open: func(t adapters.Transport) { t.SetReading(false) }, data: func(p []byte) { got <- string(p) }}
-	h.wake = func() {
-		h.t.SetReading(true)
+	h := &looptest.Handler{Open: func(t adapters.Transport) { t.SetReading(false) }, Data: func(p []byte) { got <- string(p) }}
+	h.Wake = func() {
+		h.T.SetReading(true)
 		close(on)
 	}
-	peer := attach(t, l, h)
+	peer := looptest.Attach(t, l, h)
 	peer.Write([]byte("kept"))
-	h.t.Wake()
+	h.T.Wake()
 	<-on
 	if s := <-got; s != "kept" {
 		t.Errorf("got %q", s)
 	}
 
-	h = &handler{open: func(t adapters.Transport) { t.SetReading(false) }, data: func([]byte) { t.Error("data came") }}
-	peer = attach(t, l, h)
+	h = &looptest.Handler{Open: func(t adapters.Transport) { t.SetReading(false) }, Data: func([]byte) { t.Error("data came") }}
+	peer = looptest.Attach(t, l, h)
 	peer.SetDeadline(time.Now().Add(bound))
 	var err error
 	for range 1000 { // until it ends, or the kernel's buffers are full
@@ -202,7 +121,7 @@ func TestReadingThatCannotBeStoppedIsBounded(t *testing.T) {
 			break
 		}
 	}
-	if err := <-h.ended; !errors.Is(err, gnet.ErrNotPaused) {
+	if err := <-h.Ended; !errors.Is(err, gnet.ErrNotPaused) {
 		t.Errorf("ended with %v", err)
 	}
 }
@@ -211,8 +130,8 @@ func TestReadingThatCannotBeStoppedIsBounded(t *testing.T) {
 func TestWakesOfEndedTransportsReachNobody(t *testing.T) {
 	for range 20 {
 		l := start(t)
-		h := &handler{}
-		attach(t, l, h)
+		h := &looptest.Handler{}
+		looptest.Attach(t, l, h)
 		var wg sync.WaitGroup
 		stop := make(chan struct{})
 		for range 4 {
@@ -222,7 +141,7 @@ func TestWakesOfEndedTransportsReachNobody(t *testing.T) {
 					case <-stop:
 						return
 					default:
-						h.t.Wake()
+						h.T.Wake()
 					}
 				}
 			})
@@ -231,9 +150,9 @@ func TestWakesOfEndedTransportsReachNobody(t *testing.T) {
 		<-l.Done()
 		// A descriptor of a number that the loop has freed: a stray byte would be
 		// read from it.
-		a, b := pair(t)
+		a, b := looptest.Pair(t)
 		for range 100 {
-			h.t.Wake()
+			h.T.Wake()
 		}
 		close(stop)
 		wg.Wait()
