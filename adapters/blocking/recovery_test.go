@@ -450,7 +450,7 @@ func TestAttemptsAreBounded(t *testing.T) {
 
 func TestRefusedCredentialsEndRecovery(t *testing.T) {
 	r := connectRestarting(t, nil)
-	r.admit(func(_ int, s *fakebroker.Session) bool { return s.Refuse() })
+	r.admit(func(_ int, s *fakebroker.Session) bool { s.Refuse(); return false })
 	r.lose(t)
 	if failed, _ := await[blocking.RecoveryFailed](t, r); !errors.Is(failed.Err, blocking.AccessRefused) {
 		t.Errorf("recovery failed with %v", failed.Err)

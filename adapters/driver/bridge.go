@@ -1,10 +1,10 @@
 package driver
 
 import (
-	"errors"
 	"io"
 	"net"
 	"sync"
+	"time"
 
 	"github.com/haypile/haypile/adapters"
 )
@@ -13,53 +13,68 @@ import (
 // such as one through a tunnel: the loop gets one end of a pair of sockets, and two
 // goroutines move bytes between the other end and the connection.
 type bridge struct {
-	conn net.Conn // the real one
-	far  net.Conn // of the pair, our end
+	conn  net.Conn      // the real one
+	far   net.Conn      // of the pair, our end
+	heard chan struct{} // closed when the peer has nothing more to say
 
 	mu    sync.Mutex
-	cause error // why conn ended, if not in good order
+	over  bool  // we closed both
+	cause error // why conn failed, before that
 }
+
+// bridgeLinger is how long bytes may still move when one side has ended: for the
+// peer's end after ours, and to a peer that is slow to read.
+const bridgeLinger = time.Second
 
 // attach brings the session to the loop, by a bridge if that is needed. It owns
 // conn in every case.
 func (s *session) attach(l adapters.Loop, conn net.Conn) error {
-	if l, ok := l.(adapters.Selective); ok && !l.Takes(conn) {
-		near, far, err := socketPair()
-		if err != nil {
-			conn.Close()
-			return err
-		}
-		s.bridge = &bridge{conn: conn, far: far}
-		go s.bridge.in()
-		go s.bridge.out()
-		conn = near
+	if selective, ok := l.(adapters.Selective); !ok || selective.Takes(conn) {
+		return l.Attach(conn, s)
 	}
-	return l.Attach(conn, s) // which closes what it does not take, and the bridge ends with its loop's side
+	near, far, err := socketPair()
+	if err != nil {
+		conn.Close()
+		return err
+	}
+	s.bridge = &bridge{conn: conn, far: far, heard: make(chan struct{})}
+	go s.bridge.in()
+	go s.bridge.out()
+	if err := l.Attach(near, s); err != nil {
+		s.bridge.close()
+		return err
+	}
+	return nil
 }
 
 // in moves what the peer sends, until the connection ends or the loop lets go.
 func (b *bridge) in() {
-	_, err := io.Copy(b.far, connReader{b})
-	if err != nil { // the loop has let go
-		b.conn.Close()
+	defer close(b.heard)
+	if _, err := io.Copy(b.far, noting{b, b.conn}); err != nil {
+		b.close() // the loop has let go
+		return
 	}
-	b.endWriting(b.far)
+	endWriting(b.far)
 }
 
 // out moves what the loop sends, until the loop lets go or the connection ends.
+// Closing at once what the peer still sends to would reset the connection.
 func (b *bridge) out() {
-	_, err := io.Copy(b.conn, b.far)
-	if err == nil && b.endWriting(b.conn) {
-		// The loop has said all; the peer may still be reading, and ends its side.
-		io.Copy(io.Discard, b.far)
+	defer b.close()
+	if _, err := io.Copy(noting{b, b.conn}, b.far); err != nil || !endWriting(b.conn) {
+		return
 	}
-	b.conn.Close()
-	b.far.Close()
+	linger := time.NewTimer(bridgeLinger)
+	defer linger.Stop()
+	select {
+	case <-b.heard:
+	case <-linger.C:
+	}
 }
 
 // endWriting tells one side that nothing more comes; false when that is not to be
 // had but by closing.
-func (b *bridge) endWriting(c net.Conn) bool {
+func endWriting(c net.Conn) bool {
 	half, ok := c.(interface{ CloseWrite() error })
 	if ok && half.CloseWrite() == nil {
 		return true
@@ -68,32 +83,54 @@ func (b *bridge) endWriting(c net.Conn) bool {
 	return false
 }
 
-// connReader notes why the real connection ended.
-type connReader struct{ b *bridge }
-
-func (r connReader) Read(p []byte) (int, error) {
-	n, err := r.b.conn.Read(p)
-	if err != nil && err != io.EOF && !errors.Is(err, net.ErrClosed) {
-		r.b.mu.Lock()
-		r.b.cause = err
-		r.b.mu.Unlock()
-		err = io.EOF
-	}
-	return n, err
+// close ends both sides, and with them the goroutines.
+func (b *bridge) close() {
+	b.mu.Lock()
+	b.over = true
+	b.mu.Unlock()
+	b.conn.Close()
+	b.far.Close()
 }
 
-// why is the error of a transport that ended with err: the loop sees only the end
-// of the pair.
-func (b *bridge) why(err error) error {
-	if b == nil {
-		return err
-	}
+// leave is told that the loop has let go of its end, which ended with err. It
+// returns the error of the real connection, since the loop sees only the pair's.
+func (b *bridge) leave(err error) error {
+	time.AfterFunc(bridgeLinger, b.close)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.cause != nil {
 		return b.cause
 	}
 	return err
+}
+
+// noting is the real connection, with its errors taken down.
+type noting struct {
+	b *bridge
+	net.Conn
+}
+
+func (n noting) Read(p []byte) (int, error) {
+	k, err := n.Conn.Read(p)
+	if err != nil {
+		n.b.note(err)
+		err = io.EOF // so that only the other side's errors are io.Copy's
+	}
+	return k, err
+}
+
+func (n noting) Write(p []byte) (int, error) {
+	k, err := n.Conn.Write(p)
+	n.b.note(err)
+	return k, err
+}
+
+func (b *bridge) note(err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if err != nil && err != io.EOF && !b.over && b.cause == nil {
+		b.cause = err
+	}
 }
 
 // addresses are what both a transport and a connection have.

@@ -232,7 +232,7 @@ func (d *Conn) finish(err error) []func(*core.Conn) {
 	defer d.mu.Unlock()
 	left := d.queue
 	d.queue, d.ended, d.err = nil, true, err
-	d.timers = timers{}
+	d.timers.drop()
 	return left
 }
 

@@ -231,6 +231,9 @@ func (s *Server) attach(d *Conn, conn net.Conn, tls *secured) {
 	if err != nil {
 		s.refuse(d, err)
 	}
+	if errors.Is(err, adapters.ErrClosed) { // the loop takes nothing any more
+		s.Abort()
+	}
 }
 
 // newHandler asks for a handler. A panic costs the one connection.

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/haypile/haypile/adapters"
 	"github.com/haypile/haypile/adapters/driver"
 	"github.com/haypile/haypile/core"
 	"github.com/haypile/haypile/core/wire"
@@ -264,5 +265,24 @@ func TestWrongServeOptionsAreTold(t *testing.T) {
 		if err := <-told; !errors.As(err, &e) || e.Field != name {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+func TestAServerEndsWithItsLoop(t *testing.T) {
+	loop := newLoop(t)
+	loop.Close()
+	errs := make(chan error, 10)
+	s := driver.Serve(loop, listen(t), driver.ServeOptions{
+		NewHandler: func(*driver.Conn) core.ServerHandler { return &greeter{closed: make(chan error, 1)} },
+		OnError:    func(err error) { errs <- err },
+	})
+	c, err := net.Dial("tcp", s.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	<-s.Done()
+	if err := <-errs; !errors.Is(err, adapters.ErrClosed) {
+		t.Errorf("told %v", err)
 	}
 }

@@ -83,7 +83,10 @@ func (s *session) OnWake(now time.Time) {
 // OnClose implements adapters.Handler.
 func (s *session) OnClose(err error, now time.Time) {
 	defer s.over()
-	s.core.Lost(s.bridge.why(err), now)
+	if s.bridge != nil {
+		err = s.bridge.leave(err)
+	}
+	s.core.Lost(err, now)
 }
 
 // over reports the end and runs the callbacks that are left: each was promised
@@ -128,12 +131,22 @@ func (s *session) settle(now time.Time) {
 	s.rearm()
 }
 
+// hasLastWord tells that the peer is to hear why it is left: the answer to a close
+// during the handshake, or an alert of TLS.
+func (s *session) hasLastWord() bool {
+	if s.transport.Buffered() == 0 {
+		return false
+	}
+	var remote *core.Error
+	return s.tls != nil && s.tls.broken || !s.open && errors.As(s.core.Err(), &remote)
+}
+
 // leave ends the transport when core has finished. Only a peer that is there and
 // has talked AMQP gets what is still buffered, in bounded time.
 func (s *session) leave(now time.Time) {
 	var lost *core.TransportError
 	switch {
-	case !s.open, errors.As(s.core.Err(), &lost), !s.leaveBy.IsZero() && !now.Before(s.leaveBy):
+	case !s.leaveBy.IsZero() && !now.Before(s.leaveBy), !s.hasLastWord() && (!s.open || errors.As(s.core.Err(), &lost)):
 		s.transport.Abort()
 	case s.leaveBy.IsZero():
 		s.leaveBy = now.Add(leaveTimeout)

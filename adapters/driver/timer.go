@@ -69,6 +69,14 @@ func (ts *timers) due(now time.Time) (callbacks []func(*core.Conn)) {
 	return callbacks
 }
 
+// drop takes all of them out.
+func (ts *timers) drop() {
+	for _, t := range ts.heap {
+		t.index = -1
+	}
+	ts.heap = nil
+}
+
 // next is when the first is due, zero for never.
 func (ts *timers) next() time.Time {
 	if len(ts.heap) == 0 {

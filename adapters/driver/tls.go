@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"sync"
 	"time"
@@ -16,8 +17,9 @@ import (
 // moves the bytes, and crypto/tls works on memory: what came is put in, what is
 // to be sent is taken out. So TLS needs nothing of a loop.
 type secured struct {
-	tls  *tls.Conn
-	pipe *memoryPipe
+	tls    *tls.Conn
+	pipe   *memoryPipe
+	broken bool // by what the peer sent, which crypto/tls has answered by an alert
 }
 
 // memoryPipe is what the tls.Conn takes for its connection: the real one during
@@ -176,6 +178,7 @@ func (s *secured) receive(p []byte, deliver func(p []byte)) error {
 			return nil
 		}
 		if err != nil {
+			s.broken = err != io.EOF
 			return err
 		}
 	}

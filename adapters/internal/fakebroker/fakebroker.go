@@ -96,17 +96,18 @@ func (s *Session) HandshakeBy(mechanism string) bool {
 	return true
 }
 
-// Refuse turns the client away for its credentials, as RabbitMQ does; false.
+// Refuse turns the client away for its credentials, as RabbitMQ does; true when the
+// client has answered.
 func (s *Session) Refuse() bool {
 	if _, err := io.ReadFull(s.Conn, make([]byte, len(wire.ProtocolHeader))); err != nil {
 		return false
 	}
 	s.Send(0, &wire.ConnectionStart{VersionMinor: 9, Mechanisms: "PLAIN", Locales: "en_US"})
-	if s.Expect(wire.ConnectionStartOkID) != nil {
-		s.Send(0, &wire.ConnectionClose{ReplyCode: wire.AccessRefused, ReplyText: "ACCESS_REFUSED"})
-		s.Expect(wire.ConnectionCloseOkID)
+	if s.Expect(wire.ConnectionStartOkID) == nil {
+		return false
 	}
-	return false
+	s.Send(0, &wire.ConnectionClose{ReplyCode: wire.AccessRefused, ReplyText: "ACCESS_REFUSED"})
+	return s.Expect(wire.ConnectionCloseOkID) != nil
 }
 
 // Content is a whole content with properties.
