@@ -499,3 +499,24 @@ func TestPublishThatWaitsForAnAlarmReadsPastAFullInbox(t *testing.T) {
 		break
 	}
 }
+
+// Programs end by canceling their context. What they did before still leaves.
+func TestCloseWithAnEndedContextSendsWhatWasQueued(t *testing.T) {
+	got := make(chan string, 100)
+	conn, ch := connect(t, func(_ *fakebroker.Session, m wire.Method, _ uint16, body []byte) { got <- string(body) })
+	ctx, cancel := context.WithCancel(testContext(t))
+	for i := range 50 {
+		if err := ch.Publish(ctx, &blocking.Publishing{Body: fmt.Append(nil, i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cancel()
+	if err := conn.Close(ctx); err != nil {
+		t.Errorf("Close: %v", err)
+	}
+	for i := range 50 {
+		if s := <-got; s != fmt.Sprint(i) {
+			t.Fatalf("message %d is %q", i, s)
+		}
+	}
+}

@@ -205,9 +205,11 @@ func (c *Conn) isOpened() bool {
 
 // drop ends the connection now.
 func (c *Conn) drop() {
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	_ = c.Close(ctx) // which says that it was canceled
+	d := c.beginClose()
+	d.Abort()
+	<-c.done
+	<-d.Done()
+	c.closeLoop()
 }
 
 // closeLoop ends a loop of our own.
@@ -218,30 +220,55 @@ func (c *Conn) closeLoop() {
 	}
 }
 
+// closeGrace is how long a Close whose context has ended still waits: programs end
+// by canceling a context, and what they acknowledged and published should leave.
+const closeGrace = time.Second
+
 // Close ends the connection with all its channels, after everything queued
-// before has been sent, and waits for the broker's answer. When ctx ends first,
-// or after 5 seconds (CloseTimeout), the connection is dropped, and the error
-// says so. While the connection is lost there is nobody to wait for: the error
-// is why it was lost. Closing twice is no error.
+// before has been sent, and waits for the broker's answer: for 5 seconds
+// (CloseTimeout), or until ctx ends and a second more, so that a context that has
+// ended already is no reason to lose acks and publishes. Then the connection is
+// dropped, and the error says so. While the connection is lost there is nobody to
+// wait for: the error is why it was lost. Closing twice is no error.
 func (c *Conn) Close(ctx context.Context) error {
-	c.mu.Lock()
-	c.closing = true
-	c.mu.Unlock()
-	c.stop()
-	d := c.live.Load()
+	d := c.beginClose()
 	d.Close()
-	var err error
-	select {
-	case <-c.done:
-		err = c.Err()
-	case <-ctx.Done():
+	err := c.awaitEnd(ctx)
+	if err != nil {
 		d.Abort()
 		<-c.done
-		err = ctx.Err()
+	} else {
+		err = c.Err()
 	}
 	<-d.Done()
 	c.closeLoop()
 	return err
+}
+
+// awaitEnd waits for the end, for a little longer than ctx allows.
+func (c *Conn) awaitEnd(ctx context.Context) error {
+	select {
+	case <-c.done:
+		return nil
+	case <-ctx.Done():
+	}
+	grace := time.NewTimer(closeGrace)
+	defer grace.Stop()
+	select {
+	case <-c.done:
+		return nil
+	case <-grace.C:
+		return ctx.Err()
+	}
+}
+
+// beginClose keeps the connection from being recovered, and returns the latest one.
+func (c *Conn) beginClose() *driver.Conn {
+	c.mu.Lock()
+	c.closing = true
+	c.mu.Unlock()
+	c.stop()
+	return c.live.Load()
 }
 
 // Done is closed when the connection has ended for good: after Close, when it was

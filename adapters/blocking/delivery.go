@@ -62,6 +62,9 @@ func (d *Delivery) settle(kind opKind, requeue bool) error {
 		return ErrSettled
 	}
 	err := d.ch.conn.enqueue(op{kind: kind, ch: d.ch, epoch: d.epoch, tag: d.DeliveryTag, flag: requeue})
+	if err != nil {
+		d.settled.Store(false) // the broker has it back
+	}
 	return d.settling(kind, requeue, err)
 }
 

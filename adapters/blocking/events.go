@@ -8,7 +8,7 @@ import (
 
 // Event is something that happened to a connection: one of Lost, AttemptFailed,
 // Recovered, RecoveryFailed, EntityFailed, QueueRenamed, ChannelFailed, Blocked,
-// Unblocked, HandlerFailed.
+// Unblocked, HandlerFailed, Ended.
 type Event interface{ event() }
 
 // Lost: the connection was lost and will be recovered.
@@ -22,6 +22,9 @@ type Recovered struct{ After time.Duration } // since it was lost
 
 // RecoveryFailed: the connection will not come back. It has ended with this error.
 type RecoveryFailed struct{ Err error }
+
+// Ended is the last event: the connection has ended for good.
+type Ended struct{ Err error } // as Conn.Err: nil after an orderly Close
 
 // EntityFailed: something could not be made again. For a consumer, its loop has
 // ended with the error.
@@ -54,6 +57,7 @@ func (AttemptFailed) event()  {}
 func (Recovered) event()      {}
 func (RecoveryFailed) event() {}
 func (EntityFailed) event()   {}
+func (Ended) event()          {}
 func (QueueRenamed) event()   {}
 func (ChannelFailed) event()  {}
 func (Blocked) event()        {}
@@ -101,11 +105,14 @@ func (c *Conn) tellOpen() {
 
 // tellEnd tells of the end, which is the last that anybody hears.
 func (c *Conn) tellEnd(err error, asked bool) {
-	if c.log == nil && len(c.hooks) == 0 {
+	if c.onEvent == nil && c.log == nil && len(c.hooks) == 0 {
 		return
 	}
 	_ = c.dispatch.add(func() {
 		c.log.closed(err, asked)
+		if c.onEvent != nil {
+			c.onEvent(Ended{err})
+		}
 		for i := range c.hooks {
 			if hook := c.hooks[i].Close; hook != nil {
 				hook(c, err)

@@ -20,13 +20,15 @@ type Hooks struct {
 	Open func(c *Conn)
 	// Close is told last of the end, with what Err says.
 	Close func(c *Conn, err error)
-	// Event is told what WithEvents is.
+	// Event is told what WithEvents is, but for Ended, which Close is.
 	Event func(c *Conn, e Event)
 
 	// Publish is told of a message before it is queued, with the publisher's
 	// context, and returns the one to publish: p, or a changed copy, since p is the
 	// caller's and must stay as it is. done, if not nil, is called once with what
-	// the publish returns, when it does: with confirms, the outcome.
+	// the publish returns, when it does: with confirms, the outcome. Of
+	// PublishDeferred it is called when the outcome is known, in a goroutine of its
+	// own.
 	Publish func(ctx context.Context, ch *Channel, p *Publishing) (send *Publishing, done func(err error))
 	// Deliver is told of a message when the program gets it, from the queue as
 	// Consume or Get names it, with their context. What it returns becomes the

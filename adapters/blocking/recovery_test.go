@@ -237,8 +237,10 @@ func TestAcksOfALostConnectionAreNotSent(t *testing.T) {
 			r.lose(t)
 			continue
 		}
-		if err := old.Ack(); !errors.Is(err, blocking.ErrStaleDelivery) {
-			t.Errorf("ack of the old delivery: %v", err)
+		for range 2 {
+			if err := old.Ack(); !errors.Is(err, blocking.ErrStaleDelivery) {
+				t.Errorf("ack of the old delivery: %v", err)
+			}
 		}
 		if err := d.Ack(); err != nil {
 			t.Errorf("ack of the new delivery, with the same number: %v", err)
@@ -435,6 +437,9 @@ func TestAttemptsAreBounded(t *testing.T) {
 	var dial *blocking.DialError
 	if !errors.As(failed.Err, &dial) || attempts != 3 {
 		t.Errorf("after %d attempts: %v", attempts, failed.Err)
+	}
+	if ended, _ := await[blocking.Ended](t, r); !errors.As(ended.Err, &dial) {
+		t.Errorf("told the end with %v", ended.Err)
 	}
 	<-r.conn.Done()
 	for name, err := range map[string]error{"a publish that waited": <-result, "the next one": r.ch.Publish(testContext(t), &blocking.Publishing{})} {

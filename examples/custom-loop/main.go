@@ -12,6 +12,7 @@ package main
 import (
 	"errors"
 	"flag"
+	"fmt"
 	"log"
 	"net"
 	"net/url"
@@ -58,6 +59,9 @@ func connect(uri string, h core.ClientHandler) (*link, error) {
 	u, err := url.Parse(uri)
 	if err != nil {
 		return nil, err
+	}
+	if u.Scheme != "amqp" {
+		return nil, fmt.Errorf("%q is not amqp, and this example has no TLS", u.Scheme)
 	}
 	port := u.Port()
 	if port == "" {
