@@ -50,6 +50,7 @@ type Conn struct {
 	full     bool          // somebody waits for the output to get smaller
 	room     chan struct{} // closed when publishing may be tried again; nil when nobody waits
 	lost     bool          // and not yet recovered
+	lostErr  error         // why
 	lostAt   time.Time
 	backAt   time.Time     // when it was recovered
 	flaps    int           // losses that came soon after that, in a row

@@ -71,7 +71,7 @@ func (ch *Channel) queue(ctx context.Context, p *Publishing, o *outcome) error {
 	c := ch.conn
 	for {
 		if err := ctx.Err(); err != nil {
-			return err
+			return c.whileLost(err)
 		}
 		c.mu.Lock()
 		if err := c.usable(ch); err != nil {

@@ -137,15 +137,15 @@ func (w *waiter[R]) send(ctx context.Context, c *Conn, o op) error {
 	if err := c.enqueue(o); err != nil {
 		return err
 	}
-	return w.wait(ctx)
+	return w.wait(ctx, c)
 }
 
-func (w *waiter[R]) wait(ctx context.Context) error {
+func (w *waiter[R]) wait(ctx context.Context, c *Conn) error {
 	select {
 	case <-w.done:
 		return w.err
 	case <-ctx.Done():
-		return w.abandon(ctx.Err())
+		return w.abandon(c.whileLost(ctx.Err()))
 	}
 }
 
@@ -213,7 +213,7 @@ func begin[R wire.Method](ctx context.Context, ch *Channel, req wire.Request[R])
 	}
 	return func() (reply R, _ error) {
 		if err == nil {
-			err = w.wait(ctx)
+			err = w.wait(ctx, ch.conn)
 		}
 		done.run(err)
 		if err != nil {

@@ -15,7 +15,8 @@ import (
 // failed, the broker went silent, or it closed the connection. It is not after our
 // own Close.
 //
-// The endpoints are tried in cycles, with pauses as Params has them. On the new
+// The endpoints are tried in cycles, the first at once, with pauses between them that
+// grow from 2 to 30 seconds (Params.RetryDelay, MaxRetryDelay). On the new
 // connection everything is made again in this order: exchanges, queues and bindings
 // that were declared through the connection, in the order in which they were
 // (passive declares are not; a queue that the broker named gets a new name, which
@@ -26,7 +27,8 @@ import (
 // ErrUnknownOutcome, or are sent again (Republish); so do requests that wait for
 // their answer. Deliveries of the lost connection cannot be settled any more
 // (ErrStaleDelivery): the broker delivers them again. Publishes wait until the
-// connection is back, requests too; their contexts bound that.
+// connection is back, requests too; their contexts bound that, and the error says
+// why it was lost.
 type Recovery struct {
 	// Attempts is how many cycles of endpoints to try for each loss. 0 means no
 	// limit.
@@ -147,8 +149,10 @@ func (c *Conn) reconnect(ctx context.Context) error {
 		return nil
 	case <-d.Done():
 	case <-ctx.Done():
-		d.Abort()
-		<-d.Done()
+		if c.isLost() { // else it came back in the same moment, and whoever ends it says how
+			d.Abort()
+			<-d.Done()
+		}
 	}
 	select {
 	case <-back: // and lost since, which is for another to mend
@@ -162,4 +166,16 @@ func (c *Conn) isLost() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.lost
+}
+
+var errConnectionLost = errors.New("amqp: the connection is lost and not yet recovered")
+
+// whileLost adds to a context's error what kept the call from ending sooner.
+func (c *Conn) whileLost(err error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.lost {
+		return err
+	}
+	return &withReason{err, &withReason{errConnectionLost, c.lostErr}}
 }

@@ -1,6 +1,7 @@
 package blocking_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync/atomic"
@@ -407,6 +408,30 @@ func TestWhatFailsIsReportedAndTheRestGoesOn(t *testing.T) {
 		t.Error(err)
 	}
 	for range good { // until the loop has ended
+	}
+}
+
+func TestWhatWaitsWhileTheConnectionIsLostSaysWhy(t *testing.T) {
+	hold := make(chan struct{})
+	r := connectRestarting(t, nil)
+	r.admit(func(int, *fakebroker.Session) bool { <-hold; return true })
+	defer close(hold)
+	r.lose(t)
+	ctx, cancel := context.WithTimeout(testContext(t), 20*time.Millisecond)
+	defer cancel()
+	for name, err := range map[string]error{
+		"publish": r.ch.Publish(ctx, &blocking.Publishing{}),
+		"request": r.ch.ConfirmSelect(ctx),
+	} {
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	ctx, cancel = context.WithTimeout(testContext(t), 20*time.Millisecond)
+	defer cancel()
+	var lost *blocking.TransportError
+	if err := r.ch.Publish(ctx, &blocking.Publishing{}); !errors.As(err, &lost) {
+		t.Errorf("no reason in %v", err)
 	}
 }
 

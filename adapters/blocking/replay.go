@@ -203,14 +203,13 @@ func (r *replay) check() {
 	c.turn.stats.Recoveries++
 	c.mu.Lock()
 	c.lost, c.backAt = false, time.Now()
+	close(c.back) // with lost, so that a Close finds either both or none
 	c.makeRoom()
-	back, channels := c.back, slices.Clone(c.channels)
-	lostAt := c.lostAt
+	channels, lostAt := slices.Clone(c.channels), c.lostAt
 	c.mu.Unlock()
 	c.tell(Recovered{After: time.Since(lostAt)})
 	for _, ch := range channels {
 		ch.runStalled()
 	}
 	c.drain(r.core, time.Time{})
-	close(back)
 }

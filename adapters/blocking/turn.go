@@ -78,7 +78,7 @@ func (h *connHandler) OnClose(cc *core.Conn, err error) {
 		}
 	}
 	flaps := c.flaps
-	c.lost, c.blocked, c.inCore = true, false, 0
+	c.lost, c.lostErr, c.blocked, c.inCore = true, err, false, 0
 	d := c.live.Load()
 	c.mu.Unlock()
 	if !again {
