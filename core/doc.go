@@ -56,8 +56,8 @@
 // is bounded by frame-max and MaxMessage, output by MaxBuffered. Bodies larger
 // than memory pass through ConsumeStream, large ones leave uncopied by
 // PublishLoan. A connection that is idle for long enough to send a heartbeat gives
-// back what only traffic needs; it then takes about 1 KiB. Built with the race detector, the machine overwrites memory when a
-// loan ends.
+// back what only traffic needs; it then takes about 1 KiB. Built with the race
+// detector, the machine overwrites memory when a loan ends.
 //
 // # Servers
 //
