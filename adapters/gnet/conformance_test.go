@@ -18,6 +18,12 @@ func TestConformance(t *testing.T) {
 	}
 }
 
+// A gnet whose poller is not found cannot stop reading, which the loop then has to
+// declare.
+func TestConformanceWithoutPoller(t *testing.T) {
+	adaptertest.Run(t, func(t *testing.T) adapters.Loop { return start(t, gnet.WithoutPoller()) }, adaptertest.WithReadAhead(1<<20))
+}
+
 func start(t testing.TB, opts ...gnet.Option) *gnet.Loop {
 	t.Helper()
 	l, err := gnet.New(opts...)
