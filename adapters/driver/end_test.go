@@ -2,6 +2,7 @@ package driver_test
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"testing"
 	"time"
@@ -33,4 +34,18 @@ func TestTheAnswerToABrokersRefusalIsSent(t *testing.T) {
 	if !<-answered {
 		t.Error("no close-ok came")
 	}
+}
+
+func TestAServerOfTLSNeedsACertificate(t *testing.T) {
+	errs := make(chan error, 1)
+	s := driver.Serve(newLoop(t), listen(t), driver.ServeOptions{
+		TLS:        &tls.Config{},
+		NewHandler: func(*driver.Conn) core.ServerHandler { return &greeter{} },
+		OnError:    func(err error) { errs <- err },
+	})
+	var config *core.ConfigError
+	if err := <-errs; !errors.As(err, &config) || config.Field != "TLS" {
+		t.Errorf("told %v", err)
+	}
+	<-s.Done()
 }

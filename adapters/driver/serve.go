@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"math"
 	"net"
 	"runtime/debug"
 	"sync"
@@ -80,6 +81,9 @@ func Serve(l adapters.Loop, ln net.Listener, o ServeOptions) *Server {
 func (o *ServeOptions) validate() error {
 	if o.NewHandler == nil {
 		return &core.ConfigError{Field: "NewHandler", Value: nil, Want: "a function"}
+	}
+	if c := o.TLS; c != nil && len(c.Certificates) == 0 && c.GetCertificate == nil && c.GetConfigForClient == nil {
+		return &core.ConfigError{Field: "TLS", Value: "without a certificate", Want: "nil, or with one"}
 	}
 	_, err := core.NewServer(o.Server, refusing{})
 	return err
@@ -199,15 +203,13 @@ func (s *Server) secure(ctx context.Context, conn net.Conn) (*secured, error) {
 	cfg := s.options.TLS.Clone()
 	secureDefaults(cfg)
 	limit := s.options.Server.HandshakeTimeout
-	if limit == 0 {
+	switch limit {
+	case 0:
 		limit = core.DefaultHandshakeTimeout
+	case core.Off:
+		limit = math.MaxInt64
 	}
-	if limit != core.Off {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, limit)
-		defer cancel()
-	}
-	secured, err := handshakeTLS(ctx, conn, func(c net.Conn) *tls.Conn { return tls.Server(c, cfg) })
+	secured, err := handshakeTLS(ctx, limit, conn, func(c net.Conn) *tls.Conn { return tls.Server(c, cfg) })
 	if err != nil {
 		return nil, &TLSError{Host: conn.RemoteAddr().String(), Err: err, served: true}
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/haypile/haypile/adapters"
+	"github.com/haypile/haypile/core"
 )
 
 // secured is a connection whose TLS handshake is done. From then on the loop
@@ -104,8 +105,8 @@ func (p *Params) tlsConfig(host string) *tls.Config {
 	if p.TLS != nil {
 		cfg = p.TLS.Clone()
 	}
-	if cfg.ServerName == "" && !cfg.InsecureSkipVerify {
-		cfg.ServerName = host
+	if cfg.ServerName == "" {
+		cfg.ServerName = host // also where nothing is verified: the server may choose by it
 	}
 	secureDefaults(cfg)
 	return cfg
@@ -121,10 +122,8 @@ func secureDefaults(cfg *tls.Config) {
 
 // secure does the client's side of the TLS handshake.
 func (d *dialing) secure(ctx context.Context, conn net.Conn, e Endpoint, host string, deadline time.Time) (*secured, error) {
-	ctx, cancel := context.WithDeadline(ctx, deadline)
-	defer cancel()
 	cfg := d.params.tlsConfig(e.serverName())
-	s, err := handshakeTLS(ctx, conn, func(c net.Conn) *tls.Conn { return tls.Client(c, cfg) })
+	s, err := handshakeTLS(ctx, time.Until(deadline), conn, func(c net.Conn) *tls.Conn { return tls.Client(c, cfg) })
 	if err != nil {
 		return nil, &TLSError{Host: host, Err: err}
 	}
@@ -132,11 +131,17 @@ func (d *dialing) secure(ctx context.Context, conn net.Conn, e Endpoint, host st
 }
 
 // handshakeTLS does the TLS handshake on the real connection, and closes that if
-// it fails. From its end on the connection is the loop's.
-func handshakeTLS(ctx context.Context, conn net.Conn, role func(net.Conn) *tls.Conn) (*secured, error) {
+// it fails. From its end on the connection is the loop's. The error is
+// core.ErrHandshakeTimeout when limit has passed, and ctx has not ended.
+func handshakeTLS(ctx context.Context, limit time.Duration, conn net.Conn, role func(net.Conn) *tls.Conn) (*secured, error) {
 	pipe := &memoryPipe{Conn: conn}
 	s := &secured{tls: role(pipe), pipe: pipe}
-	err := s.tls.HandshakeContext(ctx)
+	limited, cancel := context.WithTimeoutCause(ctx, limit, core.ErrHandshakeTimeout)
+	defer cancel()
+	err := s.tls.HandshakeContext(limited)
+	if err != nil && ctx.Err() == nil && limited.Err() != nil {
+		err = context.Cause(limited)
+	}
 	if err == nil {
 		err = conn.SetDeadline(time.Time{})
 	}

@@ -186,7 +186,8 @@ func TestSilentServerEndsInTheStackTimeoutOfTLS(t *testing.T) {
 	p := secure(t, addr, nil)
 	p.StackTimeout = 100 * time.Millisecond
 	_, err := driver.Dial(context.Background(), newLoop(t), p, nil)
-	if !errors.Is(err, context.DeadlineExceeded) {
+	var e *driver.TLSError
+	if !errors.As(err, &e) || !errors.Is(err, core.ErrHandshakeTimeout) || errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("dial: %v", err)
 	}
 }
