@@ -424,6 +424,14 @@ func TestPollersThatAreNotThereAreRefused(t *testing.T) {
 	}
 }
 
+func TestNamesOfPollersAreOneWord(t *testing.T) {
+	for _, p := range ioloop.Pollers() {
+		if strings.ContainsAny(p.String(), ", ()") {
+			t.Errorf("%q", p)
+		}
+	}
+}
+
 func TestAPanicIsReportedAndHurtsNobodyElse(t *testing.T) {
 	everyPoller(t, func(t *testing.T, opt ioloop.Option) {
 		cause := errors.New("oops")

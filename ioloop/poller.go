@@ -44,7 +44,7 @@ const (
 	Select                        // select(2): as Poll, and only descriptors below 1024
 )
 
-var pollerNames = map[Poller]string{EpollParked: "epoll, parked", Epoll: "epoll", Kqueue: "kqueue", Poll: "poll", Select: "select"}
+var pollerNames = map[Poller]string{EpollParked: "epoll-parked", Epoll: "epoll", Kqueue: "kqueue", Poll: "poll", Select: "select"}
 
 // String is the poller's name.
 func (p Poller) String() string {
