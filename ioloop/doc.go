@@ -35,4 +35,9 @@
 // chosen by WithPoller, for those who pin the loop to a thread, and for
 // comparison. On macOS and the BSDs there are kqueue, poll and select; these are
 // built and vetted by this project's tests, but not run by them.
+//
+// What is not open is refused by all of them. A regular file is refused by epoll;
+// poll and select take it and call it always ready, as the system does. A
+// descriptor that its owner closes before its handler is removed never ends the
+// loop: see AddHandler.
 package ioloop

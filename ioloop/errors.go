@@ -14,7 +14,8 @@ var (
 	// ErrRunning: Start was called while the loop runs.
 	ErrRunning = errors.New("amqp: ioloop: already running")
 	// ErrUnsupported: the poller does not exist here, or cannot wait for the
-	// descriptor.
+	// descriptor: epoll for a regular file, select for one of 1024 or more. A
+	// descriptor that is not open is not this error, but syscall.EBADF.
 	ErrUnsupported = errors.New("amqp: ioloop: not supported")
 	// ErrHandled: the file descriptor has a handler already.
 	ErrHandled = errors.New("amqp: ioloop: the descriptor has a handler")

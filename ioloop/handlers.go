@@ -13,28 +13,47 @@ type handler struct {
 // AddHandler calls fn on the loop whenever fd is ready for one of the events
 // (Read, Write or both; an Error is reported with both). It is level-triggered:
 // what fn does not read is reported again. fd should not block. It stays its
-// owner's, who removes the handler before closing it. On the loop, or before
-// Start. Errors: ErrHandled, ErrUnsupported, or what the poller says, for
-// instance of a descriptor that cannot be waited for.
+// owner's, who removes the handler before closing it. Of one that is closed
+// first, poll and select tell fn an Error, once, and rest the handler; epoll and
+// kqueue forget it and tell nothing. On the loop, or before Start. Errors:
+// ErrHandled; ErrUnsupported for a descriptor that the poller cannot wait for;
+// syscall.EBADF for one that is not open; or what else the poller says.
 func (l *Loop) AddHandler(fd int, events Events, fn func(fd int, events Events)) error {
-	return l.register(fd, &handler{events: events & (Read | Write), fn: fn})
+	return l.register(fd, &handler{fn: fn}, events&(Read|Write))
 }
 
-func (l *Loop) register(fd int, h *handler) error {
+func (l *Loop) register(fd int, h *handler, events Events) error {
 	if l.handlers[fd] != nil {
 		return fmt.Errorf("%w: %d", ErrHandled, fd)
 	}
 	l.gen++
 	h.gen = l.gen
-	if err := l.poller.set(fd, h.gen, 0, h.events); err != nil {
-		return fmt.Errorf("amqp: ioloop: descriptor %d: %w", fd, err)
+	if err := l.ask(fd, h, events); err != nil {
+		return err
 	}
 	l.handlers[fd] = h
 	return nil
 }
 
+// ask makes events those that the poller waits for. The poller need not notice
+// that a descriptor is not open.
+func (l *Loop) ask(fd int, h *handler, events Events) error {
+	var err error
+	if h.events == 0 {
+		err = checkOpen(fd)
+	}
+	if err == nil && events != h.events {
+		err = l.poller.set(fd, h.gen, h.events, events)
+	}
+	if err != nil {
+		return fmt.Errorf("amqp: ioloop: descriptor %d: %w", fd, err)
+	}
+	h.events = events
+	return nil
+}
+
 // UpdateHandler changes the events of fd's handler; 0 rests it. On the loop, or
-// before Start. Errors: ErrNotHandled, or what the poller says.
+// before Start. Errors: ErrNotHandled, or as AddHandler.
 func (l *Loop) UpdateHandler(fd int, events Events) error {
 	h := l.handlers[fd]
 	if h == nil {
@@ -44,34 +63,38 @@ func (l *Loop) UpdateHandler(fd int, events Events) error {
 	if events == h.events {
 		return nil
 	}
-	if err := l.poller.set(fd, h.gen, h.events, events); err != nil {
-		return fmt.Errorf("amqp: ioloop: descriptor %d: %w", fd, err)
-	}
-	h.events = events
-	return nil
+	return l.ask(fd, h, events)
 }
 
 // RemoveHandler ends the calls for fd: none comes any more, not even for an event
-// of the current pass. On the loop, or before Start. ErrNotHandled.
+// of the current pass. On the loop, or before Start. Errors: ErrNotHandled, or
+// what the poller says of a descriptor that was closed first; the handler has
+// ended then, too.
 func (l *Loop) RemoveHandler(fd int) error {
 	h := l.handlers[fd]
 	if h == nil {
 		return fmt.Errorf("%w: %d", ErrNotHandled, fd)
 	}
 	delete(l.handlers, fd)
-	if err := l.poller.set(fd, h.gen, h.events, 0); err != nil {
-		return fmt.Errorf("amqp: ioloop: descriptor %d: %w", fd, err)
+	if h.events == 0 {
+		return nil
 	}
-	return nil
+	return l.ask(fd, h, 0)
 }
 
-// dispatch calls the handler that an event is for, if it is still there.
+// dispatch calls the handler that an event is for, if it is still there, and
+// rests that of a descriptor that is not.
 func (l *Loop) dispatch(ev event) {
 	h := l.handlers[ev.fd]
 	if h == nil || h.gen != ev.gen {
 		return
 	}
 	wanted := ev.events & (h.events | Error)
+	if ev.gone && h.events != 0 {
+		if err := l.ask(ev.fd, h, 0); err != nil {
+			l.report(err)
+		}
+	}
 	switch {
 	case wanted == 0:
 	case h.t != nil:

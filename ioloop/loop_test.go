@@ -398,26 +398,6 @@ func TestMisuseOfHandlers(t *testing.T) {
 	})
 }
 
-func TestFilesThatCannotBeWaitedForAreRefused(t *testing.T) {
-	f, err := os.CreateTemp(t.TempDir(), "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	for _, p := range []ioloop.Poller{ioloop.EpollParked, ioloop.Epoll} {
-		if !slices.Contains(ioloop.Pollers(), p) {
-			continue
-		}
-		l := newLoop(t, ioloop.WithPoller(p))
-		if err := l.AddHandler(int(f.Fd()), ioloop.Read, func(int, ioloop.Events) {}); err == nil || !strings.Contains(err.Error(), "epoll_ctl") {
-			t.Errorf("%s: a regular file: %v", p, err)
-		}
-		if err := l.AddHandler(-1, ioloop.Read, func(int, ioloop.Events) {}); err == nil {
-			t.Errorf("%s: descriptor -1 is accepted", p)
-		}
-	}
-}
-
 func TestPollersThatAreNotThereAreRefused(t *testing.T) {
 	if _, err := ioloop.New(ioloop.WithPoller(99)); !errors.Is(err, ioloop.ErrUnsupported) {
 		t.Error(err)

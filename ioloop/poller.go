@@ -60,13 +60,15 @@ type event struct {
 	fd     int
 	gen    uint32
 	events Events
+	gone   bool // the descriptor is not open any more, and would be seen by every wait
 }
 
 // poller waits for events. All but wake is called by the loop's goroutine, or
 // while there is none.
 type poller interface {
 	// set makes events the interest in fd. With 0 nothing is reported, errors
-	// neither. was is the interest so far.
+	// neither. was is the interest so far, and not events. A descriptor whose
+	// interest was 0 is open.
 	set(fd int, gen uint32, was, events Events) error
 	// wait waits until there are events, the time has come (never before; zero:
 	// no time), or awake tells so after wake was called. It appends to dst.

@@ -41,8 +41,6 @@ func (e *epoll) open() error {
 func (e *epoll) set(fd int, gen uint32, was, events Events) error {
 	op := unix.EPOLL_CTL_MOD
 	switch {
-	case was == 0 && events == 0:
-		return nil
 	case was == 0:
 		op = unix.EPOLL_CTL_ADD
 	case events == 0:
@@ -55,7 +53,7 @@ func (e *epoll) set(fd int, gen uint32, was, events Events) error {
 	if events&Write != 0 {
 		ev.Events |= unix.EPOLLOUT
 	}
-	return os.NewSyscallError("epoll_ctl", unix.EpollCtl(e.fd, op, fd, &ev))
+	return refusal("epoll_ctl", unix.EpollCtl(e.fd, op, fd, &ev))
 }
 
 // collect makes one call and appends what it returns.

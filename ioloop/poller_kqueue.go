@@ -69,7 +69,10 @@ func (p *kqueue) set(fd int, gen uint32, was, events Events) error {
 		unix.SetKevent(&change[0], fd, filter, flags)
 		_, err := unix.Kevent(p.fd, change[:], nil, nil)
 		if err != nil && !(flags == unix.EV_DELETE && err == unix.ENOENT) {
-			return os.NewSyscallError("kevent", err)
+			if was == 0 { // a filter that was taken would be seen by every wait
+				p.set(fd, gen, events, 0)
+			}
+			return refusal("kevent", err)
 		}
 	}
 	return nil

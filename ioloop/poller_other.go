@@ -6,3 +6,5 @@ package ioloop
 func Pollers() []Poller { return nil }
 
 func newPoller(kind Poller) (poller, error) { return nil, unsupported(kind) }
+
+func checkOpen(int) error { return ErrUnsupported }

@@ -78,7 +78,9 @@ func (p *pollPoller) wait(dst []event, until time.Time, awake func() bool) ([]ev
 	}
 	for i := 1; i < len(p.fds); i++ {
 		if bits := p.fds[i].Revents; bits != 0 {
-			dst = append(dst, event{fd: int(p.fds[i].Fd), gen: p.gens[i], events: pollEvents(bits)})
+			dst = append(dst, event{
+				fd: int(p.fds[i].Fd), gen: p.gens[i], events: pollEvents(bits), gone: bits&unix.POLLNVAL != 0,
+			})
 		}
 	}
 	return dst, nil

@@ -42,7 +42,7 @@ func (p *selectPoller) set(fd int, gen uint32, was, events Events) error {
 	switch {
 	case events == 0:
 		delete(p.fds, fd)
-	case fd < 0 || fd >= unix.FD_SETSIZE:
+	case fd >= unix.FD_SETSIZE:
 		return tooHigh(fd)
 	default:
 		p.fds[fd] = selected{gen, events}
@@ -63,6 +63,9 @@ func (p *selectPoller) wait(dst []event, until time.Time, awake func() bool) ([]
 		}
 	}
 	n, err := unix.Select(p.most+1, &read, &write, nil, timeval(until, awake()))
+	if err == unix.EBADF && checkOpen(p.waker.r) == nil {
+		return p.gone(dst), nil
+	}
 	if err != nil && err != unix.EINTR {
 		return dst, os.NewSyscallError("select", err)
 	}
@@ -85,6 +88,17 @@ func (p *selectPoller) wait(dst []event, until time.Time, awake func() bool) ([]
 		}
 	}
 	return dst, nil
+}
+
+// gone appends the descriptors that are not open any more: select tells only
+// that there is one.
+func (p *selectPoller) gone(dst []event) []event {
+	for fd, s := range p.fds {
+		if checkOpen(fd) != nil {
+			dst = append(dst, event{fd: fd, gen: s.gen, events: s.events | Error, gone: true})
+		}
+	}
+	return dst
 }
 
 func timeval(until time.Time, awake bool) *unix.Timeval {

@@ -32,7 +32,7 @@ func (t *transport) do(what transportTask) {
 	case taskAttach:
 		l := t.loop
 		l.transports[t] = struct{}{}
-		t.Open(l.register(t.fd, &handler{events: Read, t: t}))
+		t.Open(l.register(t.fd, &handler{t: t}, Read))
 	case taskWake:
 		t.Woken()
 	}
