@@ -96,7 +96,7 @@ func printError(err error) {
 // Start runs the loop in the calling goroutine until Stop, or Close, is called,
 // and returns nil then. It can be called again after Stop. A Stop before it makes
 // it return at once. Errors: ErrRunning, ErrClosed, or what the poller failed
-// with; the loop is then as after Stop.
+// with; the loop is then as after Stop, or has ended if Close was called, too.
 func (l *Loop) Start() error {
 	l.mu.Lock()
 	switch {
@@ -112,34 +112,32 @@ func (l *Loop) Start() error {
 	return l.run()
 }
 
-// run makes passes until it is told to stop.
+// run makes passes until it is told to stop, or one fails.
 func (l *Loop) run() error {
+	var err error
 	for {
-		stopped, closed := l.told()
+		over, closed := l.over(err != nil)
 		if closed {
 			l.tearDown()
-			return nil
 		}
-		if stopped {
-			return nil
+		if over {
+			return err
 		}
-		if err := l.pass(); err != nil {
-			l.mu.Lock()
-			l.running = false
-			l.mu.Unlock()
-			return fmt.Errorf("amqp: ioloop: %w", err)
+		if err = l.pass(); err != nil {
+			err = fmt.Errorf("amqp: ioloop: %w", err)
 		}
 	}
 }
 
-// told is what Stop and Close have asked for. Stopping ends the run.
-func (l *Loop) told() (stopped, closed bool) {
+// over tells whether the run is: it failed, or Stop or Close was called. Close
+// left the tear-down to a loop that runs, be it for the last time.
+func (l *Loop) over(failed bool) (over, closed bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
-		return false, true
+		return true, true
 	}
-	if l.stopping {
+	if l.stopping || failed {
 		l.stopping, l.running = false, false
 		l.pending.Store(len(l.queue) > 0)
 		return true, false
