@@ -3,6 +3,7 @@ package test
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -27,6 +28,7 @@ func TestSteeredBroker(t *testing.T) {
 		{"runs low on memory", memoryAlarm},
 		{"waits too long for an ack", ackTimeout},
 		{"closes the connection", forcedClose},
+		{"closes a connection that recovers", forcedRecovery},
 		{"is killed", killed},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, node) })
@@ -44,7 +46,8 @@ func ctl(t *testing.T, node *rabbitmq.Node, args ...string) {
 func memoryAlarm(t *testing.T, node *rabbitmq.Node) {
 	ctx := testContext(t)
 	url := with(nodeURL(node), beating)
-	publisher, consumer := dialURL(t, url), dialURL(t, url)
+	told := make(events, 100)
+	publisher, consumer := dialURL(t, url, told.option()), dialURL(t, url)
 	impatient := dialURL(t, with(url, "blocked_timeout=1000"))
 	out, in := channel(t, publisher), channel(t, consumer)
 	q := queue(t, in)
@@ -75,6 +78,10 @@ func memoryAlarm(t *testing.T, node *rabbitmq.Node) {
 	ctl(t, node, "set_vm_memory_high_watermark", "0.4")
 	publish(t, out, &blocking.Publishing{RoutingKey: q})
 	stuck.wait()
+	if e := await[blocking.Blocked](t, told); e.Reason != "low on memory" {
+		t.Errorf("blocked for %q", e.Reason)
+	}
+	await[blocking.Unblocked](t, told)
 }
 
 // flood is a connection that sends more than the broker reads.
@@ -151,7 +158,8 @@ func (f *flood) wait() {
 // Both the channel and its consumer tell what the broker ended them for.
 func ackTimeout(t *testing.T, node *rabbitmq.Node) {
 	ctl(t, node, "eval", "application:set_env(rabbit, consumer_timeout, 300), application:set_env(rabbit, channel_tick_interval, 200).")
-	conn := dialURL(t, nodeURL(node))
+	told := make(events, 100)
+	conn := dialURL(t, nodeURL(node), told.option())
 	ch := channel(t, conn)
 	q := queue(t, ch)
 	publish(t, ch, &blocking.Publishing{RoutingKey: q})
@@ -165,7 +173,11 @@ func ackTimeout(t *testing.T, node *rabbitmq.Node) {
 		late = d
 		<-ch.Done()
 	}
-	for _, err := range []error{ch.Err(), end} {
+	failed := await[blocking.ChannelFailed](t, told)
+	if failed.Channel != ch {
+		t.Error("another channel's failure is told")
+	}
+	for _, err := range []error{ch.Err(), end, failed.Err} {
 		if !errors.Is(err, blocking.PreconditionFailed) {
 			t.Errorf("ended with %v", err)
 		}
@@ -189,6 +201,82 @@ func forcedClose(t *testing.T, node *rabbitmq.Node) {
 		t.Errorf("connection ended with %v", err)
 	}
 	want(t, ch.Err(), "CONNECTION_FORCED", "for the test")
+}
+
+// What the program holds from before a reconnect does no harm after it.
+func forcedRecovery(t *testing.T, node *rabbitmq.Node) {
+	ctx := testContext(t)
+	told := make(events, 100)
+	var acks atomic.Int32
+	conn := dialURL(t, nodeURL(node), told.option(), blocking.WithRecovery(&blocking.Recovery{}), blocking.WithParams(func(p *blocking.Params) {
+		p.Client.Trace = func(f *core.TraceFrame) {
+			if f.Sent && f.Method == wire.BasicAckID {
+				acks.Add(1)
+			}
+		}
+	}))
+	ch := channel(t, conn)
+	q := unique(t)
+	if _, err := ch.QueueDeclare(ctx, &blocking.QueueDeclare{Queue: q, Durable: true}); err != nil {
+		t.Fatal(err)
+	}
+	publish(t, ch, &blocking.Publishing{RoutingKey: q})
+	var old *blocking.Delivery
+	for d, err := range ch.Consume(ctx, &blocking.Consume{Queue: q}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if old == nil {
+			old = d
+			ctl(t, node, "close_all_connections", "for the test")
+			if e := await[blocking.Lost](t, told); !errors.Is(e.Err, blocking.ConnectionForced) {
+				t.Errorf("lost for %v", e.Err)
+			}
+			await[blocking.Recovered](t, told)
+			continue
+		}
+		if !d.Redelivered {
+			t.Error("the message does not say that it comes again")
+		}
+		for range 3 {
+			if err := old.Ack(); !errors.Is(err, blocking.ErrStaleDelivery) && !errors.Is(err, blocking.ErrSettled) {
+				t.Errorf("ack of what came before: %v", err)
+			}
+		}
+		if err := d.Ack(); err != nil {
+			t.Error(err)
+		}
+		break
+	}
+	if err := ch.Close(ctx); err != nil { // which a wrong ack would have done already
+		t.Errorf("the channel has failed: %v", err)
+	}
+	if n := acks.Load(); n != 1 {
+		t.Errorf("the broker got %d acks, for one message", n)
+	}
+}
+
+// events are what a connection has told.
+type events chan blocking.Event
+
+func (e events) option() blocking.Option {
+	return blocking.WithEvents(func(ev blocking.Event) { e <- ev })
+}
+
+// await waits for an event of the type, and drops those before it.
+func await[E blocking.Event](t *testing.T, told events) E {
+	t.Helper()
+	for {
+		select {
+		case e := <-told:
+			if e, ok := e.(E); ok {
+				return e
+			}
+		case <-time.After(bound):
+			var none E
+			t.Fatalf("no %T was told", none)
+		}
+	}
 }
 
 func killed(t *testing.T, node *rabbitmq.Node) {
