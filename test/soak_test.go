@@ -1,0 +1,208 @@
+package test
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/haypile/haypile/adapters/blocking"
+)
+
+// soakTime is how long the soak test lasts, unless -soak says otherwise.
+const soakTime = 10 * time.Second
+
+var soak = flag.Duration("soak", soakTime, "how long goroutines share a channel in the soak test")
+
+// soaker is one of the goroutines that share a channel.
+type soaker struct {
+	ch       *blocking.Channel
+	shared   string // a queue that is always there
+	own      string // a queue that nobody else uses
+	exchange string // likewise
+}
+
+// deeds are what a soaker does, and may give up at any time.
+var deeds = []struct {
+	name string
+	do   func(s *soaker, ctx context.Context) error
+}{
+	{"Publish", (*soaker).publish}, {"PublishConfirm", (*soaker).publishConfirm}, {"PublishDeferred", (*soaker).publishDeferred},
+	{"Get", (*soaker).get}, {"Consume", (*soaker).consume}, {"ConsumeBatches", (*soaker).consumeBatches},
+	{"QueueDeclare", (*soaker).declare}, {"QueuePurge", (*soaker).purge}, {"Qos", (*soaker).qos}, {"ConfirmSelect", (*soaker).confirmSelect},
+}
+
+// act does something at random.
+func (s *soaker) act(ctx context.Context) error {
+	which := rand.IntN(len(deeds) + 1)
+	if which == len(deeds) {
+		return s.topology(ctx)
+	}
+	if rand.IntN(4) == 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithCancel(ctx)
+		defer cancel()
+		time.AfterFunc(time.Duration(rand.IntN(int(5*time.Millisecond))), cancel)
+	}
+	if err := deeds[which].do(s, ctx); err != nil && !errors.Is(err, blocking.ErrInactive) {
+		return fmt.Errorf("%s: %w", deeds[which].name, err)
+	}
+	return nil
+}
+
+func (s *soaker) message() *blocking.Publishing {
+	return &blocking.Publishing{RoutingKey: s.shared, Body: make([]byte, rand.IntN(5000)), Mandatory: rand.IntN(2) == 0}
+}
+
+func (s *soaker) publish(ctx context.Context) error { return s.ch.Publish(ctx, s.message()) }
+
+func (s *soaker) publishConfirm(ctx context.Context) error {
+	return s.ch.PublishConfirm(ctx, s.message())
+}
+
+func (s *soaker) publishDeferred(ctx context.Context) error {
+	d, err := s.ch.PublishDeferred(ctx, s.message())
+	if err != nil {
+		return err
+	}
+	return d.Wait(ctx)
+}
+
+func (s *soaker) get(ctx context.Context) error {
+	d, err := s.ch.Get(ctx, &blocking.Get{Queue: s.shared})
+	if d == nil {
+		return err
+	}
+	return settle(d)
+}
+
+func settle(d *blocking.Delivery) error {
+	switch rand.IntN(3) {
+	case 0:
+		return d.Nack(rand.IntN(2) == 0)
+	case 1:
+		return d.Reject(rand.IntN(2) == 0)
+	}
+	return d.Ack()
+}
+
+func (s *soaker) consume(ctx context.Context) error {
+	left := rand.IntN(5)
+	for d, err := range s.ch.Consume(ctx, &blocking.Consume{Queue: s.shared, Prefetch: 10, Inactivity: 20 * time.Millisecond}) {
+		if err == nil {
+			err = settle(d)
+		}
+		if left--; err != nil || left < 0 {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *soaker) consumeBatches(ctx context.Context) error {
+	opts := &blocking.Consume{Queue: s.shared, Inactivity: 20 * time.Millisecond}
+	for batch, err := range s.ch.ConsumeBatches(ctx, opts, 5, 5*time.Millisecond) {
+		for _, d := range batch {
+			err = errors.Join(err, settle(d))
+		}
+		return err
+	}
+	return nil
+}
+
+func (s *soaker) declare(ctx context.Context) error {
+	_, err := s.ch.QueueDeclare(ctx, &blocking.QueueDeclare{Queue: s.shared, Exclusive: true})
+	return err
+}
+
+func (s *soaker) purge(ctx context.Context) error {
+	_, err := s.ch.QueuePurge(ctx, &blocking.QueuePurge{Queue: s.shared})
+	return err
+}
+
+func (s *soaker) qos(ctx context.Context) error {
+	return s.ch.Qos(ctx, &blocking.Qos{PrefetchCount: uint16(100 + rand.IntN(100)), Global: rand.IntN(2) == 0})
+}
+
+func (s *soaker) confirmSelect(ctx context.Context) error { return s.ch.ConfirmSelect(ctx) }
+
+// topology makes things that nobody else uses, and deletes them.
+func (s *soaker) topology(ctx context.Context) error {
+	for _, step := range []func() error{
+		func() error {
+			return s.ch.ExchangeDeclare(ctx, &blocking.ExchangeDeclare{Exchange: s.exchange, Type: "topic"})
+		},
+		func() error {
+			return s.ch.ExchangeBind(ctx, &blocking.ExchangeBind{Destination: s.exchange, Source: "amq.topic", RoutingKey: "#"})
+		},
+		func() error {
+			_, err := s.ch.QueueDeclare(ctx, &blocking.QueueDeclare{Queue: s.own, Exclusive: true})
+			return err
+		},
+		func() error {
+			return s.ch.QueueBind(ctx, &blocking.QueueBind{Queue: s.own, Exchange: s.exchange, RoutingKey: "#"})
+		},
+		func() error {
+			return s.ch.PublishConfirm(ctx, &blocking.Publishing{Exchange: "amq.topic", RoutingKey: s.own, Mandatory: true})
+		},
+		func() error {
+			return s.ch.QueueUnbind(ctx, &blocking.QueueUnbind{Queue: s.own, Exchange: s.exchange, RoutingKey: "#"})
+		},
+		func() error {
+			_, err := s.ch.QueueDelete(ctx, &blocking.QueueDelete{Queue: s.own})
+			return err
+		},
+		func() error {
+			return s.ch.ExchangeUnbind(ctx, &blocking.ExchangeUnbind{Destination: s.exchange, Source: "amq.topic", RoutingKey: "#"})
+		},
+		func() error { return s.ch.ExchangeDelete(ctx, &blocking.ExchangeDelete{Exchange: s.exchange}) },
+	} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Whatever many goroutines do on a channel at once, and whenever they give up
+// waiting, the broker gets what AMQP allows and everybody gets an answer.
+func TestManyGoroutinesShareAChannel(t *testing.T) {
+	const goroutines = 64
+	if *secure {
+		return // what TLS carries is the same
+	}
+	conn := dial(t, "")
+	ch := channel(t, conn)
+	q := unique(t)
+	ctx, cancel := context.WithTimeout(context.Background(), *soak+bound)
+	defer cancel()
+	if err := (&soaker{ch: ch, shared: q}).declare(ctx); err != nil {
+		t.Fatal(err)
+	}
+	end := time.Now().Add(*soak)
+	var working sync.WaitGroup
+	for i := range goroutines {
+		name := unique(t)
+		s := &soaker{ch: ch, shared: q, own: fmt.Sprint(name, "-", i), exchange: name}
+		working.Go(func() {
+			for time.Now().Before(end) && ch.Err() == nil {
+				if err := s.act(ctx); err != nil && !errors.Is(err, context.Canceled) {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	working.Wait()
+	if err := errors.Join(ctx.Err(), ch.Err(), conn.Err()); err != nil {
+		t.Fatal(err)
+	}
+	publish(t, ch, &blocking.Publishing{RoutingKey: q})
+	if err := ch.Close(ctx); err != nil {
+		t.Errorf("the channel does not work any more: %v", err)
+	}
+}
