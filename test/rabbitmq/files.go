@@ -94,11 +94,15 @@ func (n *Node) writeFiles() error {
 		)
 		plugins = "rabbitmq_auth_mechanism_ssl"
 	}
-	for name, text := range map[string]string{
+	files := map[string]string{
 		"rabbitmq.conf":   strings.Join(config, "\n") + "\n",
 		"enabled_plugins": "[" + plugins + "].\n",
 		"env.conf":        "",
-	} {
+	}
+	if n.cookie != "" {
+		files[".erlang.cookie"] = n.cookie
+	}
+	for name, text := range files {
 		if err := os.WriteFile(n.path(name), []byte(text), 0o400); err != nil {
 			return err
 		}

@@ -23,6 +23,8 @@ type Node struct {
 	ports    ports
 	config   []string
 	tls      bool
+	cookie   string // empty: one that the node makes up
+	first    *Node  // of its cluster, whose port mapper it uses; nil: it has its own
 	watchdog *watchdog
 	server   *exec.Cmd
 	exited   chan struct{} // closed when server has ended
@@ -63,13 +65,18 @@ func Start(t testing.TB, opts ...Option) *Node {
 	if err != nil {
 		t.Fatal(err)
 	}
+	n.removeAfter(t)
+	return n
+}
+
+// removeAfter removes the node when the test ends, which shows the log if it failed.
+func (n *Node) removeAfter(t testing.TB) {
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("end of the log of %s:\n%s", n.Name, n.logTail())
 		}
 		n.Remove()
 	})
-	return n
 }
 
 // New starts a node for programs and TestMain. Remove it at the end; should the
@@ -117,6 +124,9 @@ func (n *Node) prepare() error {
 	if n.ports, err = freePorts(); err != nil {
 		return err
 	}
+	if n.first != nil {
+		n.ports.epmd = n.first.ports.epmd
+	}
 	n.Port = n.ports.amqp
 	n.Name = fmt.Sprintf("rabbit-%d@localhost", n.Port)
 	if err := n.writeFiles(); err != nil {
@@ -128,6 +138,9 @@ func (n *Node) prepare() error {
 
 // boot starts epmd and the server and waits until it answers.
 func (n *Node) boot() error {
+	if n.first != nil {
+		return n.startServer()
+	}
 	epmd := n.command(n.install.epmd, "-port", fmt.Sprint(n.ports.epmd), "-address", "127.0.0.1")
 	if err := epmd.Start(); err != nil {
 		return fmt.Errorf("rabbitmq: starting epmd: %w", err)
