@@ -9,7 +9,6 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/haypile/haypile/adapters/adaptertest"
@@ -72,14 +71,44 @@ func waits(ctx context.Context, conn *blocking.Conn, ch *blocking.Channel) func(
 			errs[name] = err
 		})
 	}
-	wait("Channel", func() error { _, err := conn.Channel(ctx); return err })
+	wait("Channel", func() error {
+		ch, err := conn.Channel(ctx)
+		if err == nil {
+			_ = ch.Close(ctx) // which has been asked for, however long the answer takes
+		}
+		return err
+	})
 	wait("QueueDeclare", func() error { _, err := ch.QueueDeclare(ctx, &blocking.QueueDeclare{Queue: "q"}); return err })
 	wait("Get", func() error { _, err := ch.Get(ctx, &blocking.Get{Queue: "q"}); return err })
 	wait("PublishConfirm", func() error { return ch.PublishConfirm(ctx, &blocking.Publishing{}) })
+	wait("PublishDeferred", func() error {
+		d, err := ch.PublishDeferred(ctx, &blocking.Publishing{})
+		if err != nil {
+			return err
+		}
+		return d.Wait(ctx)
+	})
 	wait("Consume", func() (err error) {
 		for _, err = range ch.Consume(ctx, &blocking.Consume{Queue: "q"}) {
 		}
 		return err
+	})
+	wait("ConsumeBatches", func() (err error) {
+		for _, err = range ch.ConsumeBatches(ctx, &blocking.Consume{Queue: "q"}, 10, time.Millisecond) {
+		}
+		return err
+	})
+	wait("Call", func() error {
+		caller, err := conn.Caller(ctx)
+		if err != nil {
+			return err
+		}
+		defer caller.Close(ctx)
+		_, err = caller.Call(ctx, &blocking.Publishing{})
+		return err
+	})
+	wait("Declare", func() error {
+		return conn.Declare(ctx, &blocking.Topology{Queues: []blocking.QueueDeclare{{Queue: "declared"}}})
 	})
 	return func() map[string]error {
 		all.Wait()
@@ -126,33 +155,4 @@ func TestEveryWaitOfBlockingEndsWhenTheConnectionDoes(t *testing.T) {
 			})
 		})
 	}
-}
-
-// Contexts that end leave the connection to others, whenever they do.
-func TestBlockingCallsEndWithTheirContextAtAnyTime(t *testing.T) {
-	inBubble(t, adaptertest.SimConfig{Latency: 10 * time.Millisecond, MaxChunk: 20, Jitter: 5 * time.Millisecond}, func(t *testing.T, sim *adaptertest.Sim) {
-		serveOn(t, sim, address)
-		conn, ch := dialBlocking(t.Context(), t, sim)
-		for after := time.Duration(0); after < 60*time.Millisecond; after += time.Millisecond {
-			ctx, cancel := context.WithTimeout(t.Context(), after)
-			errs := waits(ctx, conn, ch)()
-			cancel()
-			if err := errs["Get"]; err == nil {
-				t.Fatal("the broker answers what it does not know")
-			}
-			for call, err := range errs {
-				if err != nil && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, blocking.ErrClosed) {
-					t.Errorf("%s, given up after %s: %v", call, after, err)
-				}
-			}
-			synctest.Wait()
-			var err error
-			if ch, err = conn.Channel(t.Context()); err != nil {
-				t.Fatalf("after calls that were given up after %s: %v", after, err)
-			}
-			if _, err := ch.QueueDeclare(t.Context(), &blocking.QueueDeclare{Queue: "next"}); err != nil {
-				t.Errorf("after calls that were given up after %s: %v", after, err)
-			}
-		}
-	})
 }

@@ -2,6 +2,8 @@ package adaptertest_test
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/haypile/haypile/adapters/adaptertest"
@@ -18,8 +20,14 @@ const address = "rabbit:5672"
 // the connection, and is confirmed.
 func serveOn(t *testing.T, sim *adaptertest.Sim, address string) *driver.Server {
 	t.Helper()
+	return serveShops(t, sim, address, func() *shop { return &shop{} })
+}
+
+// serveShops is serveOn with the state of each connection known.
+func serveShops(t *testing.T, sim *adaptertest.Sim, address string, open func() *shop) *driver.Server {
+	t.Helper()
 	server := driver.Serve(sim, listen(t, sim, address), driver.ServeOptions{
-		NewHandler: func(*driver.Conn) core.ServerHandler { return &shop{} },
+		NewHandler: func(*driver.Conn) core.ServerHandler { return open() },
 	})
 	t.Cleanup(func() {
 		server.Abort()
@@ -30,21 +38,30 @@ func serveOn(t *testing.T, sim *adaptertest.Sim, address string) *driver.Server 
 
 type shop struct {
 	core.NopServer
-	consumers []*counter
+	channels  int // that are open
+	consumers []*shopper
 }
 
 func (*shop) OnAuth(c *core.Conn, _ string, _ wire.Secret) { c.Accept() }
 
 func (s *shop) OnChannel(*core.Conn, *core.Channel) core.ServerChannelHandler {
+	s.channels++
 	return &counter{shop: s}
 }
 
-// counter is a channel, and its consumer if it has one.
+// shopper is a consumer.
+type shopper struct {
+	ch  *core.Channel
+	at  *counter
+	tag string
+}
+
+// counter is a channel.
 type counter struct {
 	core.NopServerChannel
-	shop *shop
-	ch   *core.Channel
-	tag  uint64
+	shop      *shop
+	started   int    // consumers
+	delivered uint64 // messages
 }
 
 func (k *counter) OnMethod(ch *core.Channel, m wire.Method) {
@@ -55,19 +72,32 @@ func (k *counter) OnMethod(ch *core.Channel, m wire.Method) {
 		ch.Send(&wire.BasicQosOk{})
 	case *wire.ConfirmSelect:
 		ch.Send(&wire.ConfirmSelectOk{})
+	case *wire.BasicGet:
+		ch.Send(&wire.BasicGetEmpty{})
 	case *wire.BasicCancel:
+		k.leave(func(s *shopper) bool { return s.tag == m.ConsumerTag })
 		ch.Send(&wire.BasicCancelOk{ConsumerTag: m.ConsumerTag})
 	case *wire.BasicConsume:
-		ch.Send(&wire.BasicConsumeOk{ConsumerTag: "c"})
-		k.ch = ch
-		k.shop.consumers = append(k.shop.consumers, k)
+		k.started++
+		s := &shopper{ch: ch, at: k, tag: fmt.Sprint("c", k.started)}
+		ch.Send(&wire.BasicConsumeOk{ConsumerTag: s.tag})
+		k.shop.consumers = append(k.shop.consumers, s)
 	}
+}
+
+func (k *counter) leave(which func(*shopper) bool) {
+	k.shop.consumers = slices.DeleteFunc(k.shop.consumers, func(s *shopper) bool { return s.at == k && which(s) })
+}
+
+func (k *counter) OnClose(*core.Channel, error) {
+	k.shop.channels--
+	k.leave(func(*shopper) bool { return true })
 }
 
 func (k *counter) OnPublish(ch *core.Channel, p *core.Published) {
 	for _, to := range k.shop.consumers {
-		to.tag++
-		to.ch.Deliver(&wire.BasicDeliver{ConsumerTag: "c", DeliveryTag: to.tag, RoutingKey: p.RoutingKey},
+		to.at.delivered++
+		to.ch.Deliver(&wire.BasicDeliver{ConsumerTag: to.tag, DeliveryTag: to.at.delivered, RoutingKey: p.RoutingKey},
 			&core.Content{RawProperties: p.Properties, Body: p.Body})
 	}
 	if p.Seq > 0 {

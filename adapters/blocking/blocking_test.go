@@ -453,6 +453,23 @@ func TestManyGoroutinesShareAChannel(t *testing.T) {
 	wg.Wait()
 }
 
+func TestAChannelIsClosedThoughItsContextHasEnded(t *testing.T) {
+	_, ch := connect(t, func(*fakebroker.Session, wire.Method, uint16, []byte) {})
+	ctx, cancel := context.WithCancel(testContext(t))
+	cancel()
+	if err := ch.Close(ctx); err != nil && !errors.Is(err, context.Canceled) {
+		t.Errorf("Close: %v", err)
+	}
+	select {
+	case <-ch.Done():
+	case <-time.After(bound):
+		t.Fatal("the channel is not closed")
+	}
+	if err := errors.Join(ch.Err(), ch.Close(ctx)); err != nil {
+		t.Errorf("afterwards: %v", err)
+	}
+}
+
 func TestCloseIsBoundedByItsContext(t *testing.T) {
 	addr := fakebroker.Start(t, func(_ int, s *fakebroker.Session) {
 		s.Handshake()

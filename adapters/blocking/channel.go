@@ -119,23 +119,25 @@ func (ch *Channel) Err() error {
 
 // Close closes the channel and waits for the broker's answer. Requests made
 // before are answered first. It returns why the channel ended, if that was not
-// this Close, or the context's error; closing twice is no error.
+// this Close, or the context's error: the channel is then closed as soon as can be,
+// also when the context had ended before. Closing twice is no error.
 func (ch *Channel) Close(ctx context.Context) error {
-	w := newWaiter[wire.Method]()
-	err := w.send(ctx, ch.conn, op{kind: opCall, ch: ch, call: &callOp{w, func(*core.Conn) error {
+	w := newWaiter[wire.Method]() // nobody waits there, so nobody can give up
+	_ = ch.conn.enqueue(op{kind: opCall, ch: ch, call: &callOp{w, func(*core.Conn) error {
 		ch.leaving = true
 		w.settle(nil, ch.core.Close(wire.ReplySuccess, "bye"))
 		return nil
-	}}})
-	if ctx.Err() != nil {
-		return err
-	}
+	}}}) // an error means that the channel has ended
 	select {
 	case <-ch.done:
-		return ch.Err()
 	case <-ctx.Done():
-		return ctx.Err()
+		select {
+		case <-ch.done:
+		default:
+			return ctx.Err()
+		}
 	}
+	return ch.Err()
 }
 
 // stalledOp is an operation that waits because the broker has switched the
