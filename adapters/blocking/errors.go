@@ -30,7 +30,9 @@ var (
 	// ErrBackpressure: the channel has WithFailFast, and the publish would have to
 	// wait. Why is wrapped. Nothing was sent.
 	ErrBackpressure = core.ErrBackpressure
-	// ErrNacked: the broker did not take the message.
+	// ErrNacked: the broker did not take the message. RabbitMQ's quorum queues say so
+	// while they have no leader, and RabbitMQ 3.10 goes on to do so on a channel whose
+	// first message came then: wait, and try again on another channel.
 	ErrNacked = errors.New("amqp: the broker refused the message")
 	// ErrUnroutable: no queue gets the message. The error is an
 	// *UnroutableError, which has the message.
