@@ -18,7 +18,8 @@
 // # Order
 //
 // A pass of the loop runs the callbacks that were there when it began, then the
-// timers that are due, then one round of events: what a callback, timer or
+// timers that are due, then one round of events (which may be left out a few times
+// while callbacks keep coming): what a callback, timer or
 // handler adds has its turn in the next pass, so that nobody keeps the others
 // from theirs. Callbacks run in the order in which they were added; timers in the
 // order of their times, and of their being set where these are equal. A handler

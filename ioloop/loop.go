@@ -30,6 +30,7 @@ type Loop struct {
 	// of the loop's goroutine
 	batch      []task // a queue that is worked on; its memory is used again
 	events     []event
+	unpolled   int // passes since the poller was asked
 	handlers   map[int]*handler
 	gen        uint32
 	timers     timers
@@ -156,6 +157,10 @@ func (l *Loop) pass() error {
 	return err
 }
 
+// mostUnpolled is how many passes in a row may have callbacks alone, while these
+// keep coming.
+const mostUnpolled = 4
+
 // wait waits for events. What is queued before asleep is set is seen by awake;
 // what is queued after it wakes the poller.
 func (l *Loop) wait() ([]event, error) {
@@ -163,6 +168,11 @@ func (l *Loop) wait() ([]event, error) {
 	if !l.pending.Load() {
 		runtime.Gosched() // those who answer what was just done spare the loop its sleep
 	}
+	if l.pending.Load() && l.unpolled < mostUnpolled && l.hasCallbacks() {
+		l.unpolled++
+		return nil, nil // a system call for each callback would cost more than most callbacks
+	}
+	l.unpolled = 0
 	l.asleep.Store(true)
 	events, err := l.poller.wait(l.events[:0], until, l.pending.Load)
 	woken := !l.asleep.Swap(false)
@@ -171,6 +181,13 @@ func (l *Loop) wait() ([]event, error) {
 		runtime.Gosched() // those who are about to add a callback do so first, and a batch forms
 	}
 	return events, err
+}
+
+// hasCallbacks tells that there is more to do than to stop.
+func (l *Loop) hasCallbacks() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.queue) > 0 && !l.stopping && !l.closed
 }
 
 // rouse makes a loop that waits look at its queue.

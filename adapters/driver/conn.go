@@ -27,6 +27,7 @@ type Conn struct {
 	mu      sync.Mutex         // everything below
 	cancel  context.CancelFunc // ends the attempts; nil when there are no more
 	queue   []func(*core.Conn)
+	spare   []func(*core.Conn) // the queue before, whose memory is used again
 	timers  timers
 	live    *session // the attempt that reached OnOpen; nil before
 	closing closing  // what Close or Abort asked for
@@ -241,13 +242,21 @@ func (d *Conn) nextCallbacks(now time.Time) (callbacks []func(*core.Conn), how c
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	callbacks = append(d.queue, d.timers.due(now)...)
-	d.queue = nil
+	d.queue, d.spare = d.spare, nil
 	return callbacks, d.closing
 }
 
-func (d *Conn) hasCallbacks() bool {
+// keepCallbacks bounds the queue that is kept.
+const keepCallbacks = 1024
+
+// haveRun takes back the memory of callbacks that have run, and tells whether there
+// are others.
+func (d *Conn) haveRun(callbacks []func(*core.Conn)) (more bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if cap(callbacks) <= keepCallbacks {
+		d.spare = callbacks[:0]
+	}
 	return len(d.queue) > 0
 }
 

@@ -171,7 +171,7 @@ func (s *session) runCallbacks(now time.Time) bool {
 		d.onDrain(s.core, now)
 	}
 	s.close(how)
-	return d.hasCallbacks()
+	return d.haveRun(callbacks)
 }
 
 // close does what Close or Abort asked for.
