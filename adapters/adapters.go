@@ -49,7 +49,9 @@ type Handler interface {
 	// OnData: bytes have come. p is reused when the call returns.
 	OnData(p []byte, now time.Time)
 	// OnWake: Wake was called, or the wakeup time has come, or Buffered fell to
-	// LowWater. One call may stand for several of these, and may be spurious.
+	// LowWater. One call may stand for several of these. One may be spurious, such
+	// as for a wakeup that was moved when it was on its way, but stands for none
+	// that is still to come.
 	OnWake(now time.Time)
 	// OnClose: the transport has ended; nothing is called after it. The error is
 	// nil for a clean end: the peer closed, or Close or Abort was called.

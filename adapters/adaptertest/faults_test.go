@@ -85,6 +85,44 @@ func (t early) SetWakeup(at time.Time) {
 	t.Transport.SetWakeup(at)
 }
 
+type disarmsNot struct{ adapters.Transport }
+
+func (t disarmsNot) SetWakeup(at time.Time) {
+	if !at.IsZero() {
+		t.Transport.SetWakeup(at)
+	}
+}
+
+type addsWakeups struct{ adapters.Transport }
+
+func (t addsWakeups) SetWakeup(at time.Time) {
+	if !at.IsZero() {
+		time.AfterFunc(time.Until(at), t.Wake)
+	}
+}
+
+type overflows struct{ adapters.Transport }
+
+func (t overflows) SetWakeup(at time.Time) {
+	if !at.IsZero() {
+		at = time.Now().Add(time.Duration(int32(time.Until(at).Milliseconds())+1) * time.Millisecond)
+	}
+	t.Transport.SetWakeup(at)
+}
+
+// wakesForNothing is spurious at every third wakeup that is set.
+type wakesForNothing struct {
+	adapters.Transport
+	n int
+}
+
+func (t *wakesForNothing) SetWakeup(at time.Time) {
+	t.Transport.SetWakeup(at)
+	if t.n++; t.n%3 == 0 {
+		t.Wake()
+	}
+}
+
 type drops struct{ adapters.Transport }
 
 func (t drops) Close() { t.Abort() }

@@ -89,6 +89,7 @@ var tests = []struct {
 	{"Wake is never lost and never runs on the caller's stack", testWakeStorm},
 	{"Wake before OnOpen returned and after the end is harmless", testWakeEdges},
 	{"SetWakeup is never early and can be moved and disarmed", testSetWakeup},
+	{"SetWakeup takes times that are far ahead", testFarWakeup},
 	{"Close sends everything first", testCloseFlushes},
 	{"Close sends everything although input is unread", testCloseWithUnreadInput},
 	{"Close ends input that waits for its turn", testCloseAmidInput},

@@ -50,7 +50,23 @@ var faults = map[string]faulty{
 	"is early": {
 		subtest:   "SetWakeup_is_never_early",
 		says:      "early",
+		waits:     true,
 		transport: func(t adapters.Transport, _ adapters.Handler) adapters.Transport { return early{t} },
+	},
+	"does not disarm": {
+		subtest:   "SetWakeup_is_never_early",
+		says:      "disarmed: OnWake came early",
+		transport: func(t adapters.Transport, _ adapters.Handler) adapters.Transport { return disarmsNot{t} },
+	},
+	"adds wakeups instead of moving one": {
+		subtest:   "SetWakeup_is_never_early",
+		says:      "moved away: OnWake came early",
+		transport: func(t adapters.Transport, _ adapters.Handler) adapters.Transport { return addsWakeups{t} },
+	},
+	"counts milliseconds by 32 bits": {
+		subtest:   "SetWakeup_takes_times",
+		says:      "a month ahead: OnWake came early",
+		transport: func(t adapters.Transport, _ adapters.Handler) adapters.Transport { return overflows{t} },
 	},
 	"drops output on Close": {
 		subtest:   "Close_sends_everything_first",
@@ -169,6 +185,15 @@ var faults = map[string]faulty{
 			return nil
 		},
 	},
+}
+
+// TestKitAllowsSpuriousWakes: a loop may call OnWake for nothing now and then.
+func TestKitAllowsSpuriousWakes(t *testing.T) {
+	fault := faulty{transport: func(t adapters.Transport, _ adapters.Handler) adapters.Transport {
+		return &wakesForNothing{Transport: t}
+	}}
+	k := &kit{newLoop: func(*testing.T) adapters.Loop { return &loop{stdnet.New(), fault} }}
+	testSetWakeup(&trial{T: t, loop: k.start(t), network: tcp, kit: k})
 }
 
 const faultVariable = "ADAPTERTEST_FAULT"
