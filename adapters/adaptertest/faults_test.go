@@ -49,6 +49,29 @@ func (t *losesWakes) Wake() {
 	}
 }
 
+// answersEach calls OnWake once for each Wake.
+type answersEach struct {
+	adapters.Handler
+	asked atomic.Int64
+}
+
+func (h *answersEach) OnWake(now time.Time) {
+	for range h.asked.Swap(0) {
+		h.Handler.OnWake(now)
+	}
+}
+
+// counts is the transport of answersEach.
+type counts struct {
+	adapters.Transport
+	h *answersEach
+}
+
+func (t counts) Wake() {
+	t.h.asked.Add(1)
+	t.Transport.Wake()
+}
+
 type wakesInPlace struct {
 	adapters.Transport
 	h adapters.Handler

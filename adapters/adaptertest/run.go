@@ -87,6 +87,7 @@ var tests = []struct {
 	{"a peer that does not read holds up nothing but output", testStalledPeer},
 	{"SetReading stops and resumes OnData", testSetReading},
 	{"Wake is never lost and never runs on the caller's stack", testWakeStorm},
+	{"Wake coalesces inside a call", testWakesInside},
 	{"Wake before OnOpen returned and after the end is harmless", testWakeEdges},
 	{"SetWakeup is never early and can be moved and disarmed", testSetWakeup},
 	{"SetWakeup takes times that are far ahead", testFarWakeup},

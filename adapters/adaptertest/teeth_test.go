@@ -37,6 +37,12 @@ var faults = map[string]faulty{
 		says:      "OnWake on the stack of a caller of Wake",
 		transport: func(t adapters.Transport, h adapters.Handler) adapters.Transport { return &wakesInPlace{t, h} },
 	},
+	"answers each Wake by itself": {
+		subtest:   "Wake_coalesces",
+		says:      "OnWake came 1000 times",
+		handler:   func(h adapters.Handler) adapters.Handler { return &answersEach{Handler: h} },
+		transport: func(t adapters.Transport, h adapters.Handler) adapters.Transport { return counts{t, h.(*answersEach)} },
+	},
 	"tells the end twice": {
 		subtest: "OnOpen_comes_first",
 		says:    "OnClose after OnClose",

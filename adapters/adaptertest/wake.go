@@ -111,3 +111,34 @@ func testWakeEdges(t *trial) {
 		p.transport.Wake()
 	}
 }
+
+// testWakesInside calls Wake often inside one call. No OnWake can begin before
+// that returns, so one answers all, beside one that may have been on its way.
+func testWakesInside(t *trial) {
+	const few = 10
+	woken := make(chan struct{}, 1)
+	answers := 0
+	p := echo()
+	t.attach(p)
+	p.run(func() {
+		p.mu.Lock()
+		p.wake = func(time.Time) {
+			answers++
+			select {
+			case woken <- struct{}{}:
+			default:
+			}
+		}
+		p.mu.Unlock()
+		for range 1000 {
+			p.transport.Wake()
+		}
+	})
+	t.await("OnWake after many Wakes in one call", woken)
+	p.echoes() // all that was on its way comes before, or between
+	p.run(func() {
+		if answers > few {
+			t.Errorf("OnWake came %d times after 1000 Wakes in one call", answers)
+		}
+	})
+}

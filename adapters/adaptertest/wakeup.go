@@ -52,6 +52,9 @@ func (a *alarm) comes(what string, at time.Time) {
 			if first == "" {
 				first = ", but " + at.Sub(now).String() + " early"
 			}
+		case err := <-a.ended:
+			a.ended <- err
+			a.t.Fatalf("%s: the transport has ended with %v", what, err)
 		case <-late:
 			a.t.Fatalf("%s: no OnWake within %s at the time or after%s", what, bound, first)
 		}
