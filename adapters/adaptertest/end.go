@@ -221,51 +221,49 @@ func testPanic(t *trial) {
 	other.run(func() {})
 }
 
-func testAttachAfterClose(t *trial) {
-	t.loop.Close()
-	t.loop.Close()
-	ours, peer := t.network.pair(t)
-	p := &probe{}
-	p.prepare(t, peer)
-	err := t.loop.Attach(ours, p)
-	if !errors.Is(err, adapters.ErrClosed) || !errors.Is(err, net.ErrClosed) {
-		t.Errorf("Attach returned %v", err)
+// testPanicInOnClose: there is nobody left to tell, and it is one handler's fault.
+func testPanicInOnClose(t *trial) {
+	other := t.attach(echo())
+	for _, end := range []func(p *probe){
+		func(p *probe) { p.run(p.transport.Abort) },
+		func(p *probe) { p.run(p.transport.Close); p.peer.Close() },
+		func(p *probe) { p.peer.Close() },
+		func(p *probe) {
+			p.mu.Lock()
+			p.wake = func(time.Time) { panic("in OnWake") }
+			p.mu.Unlock()
+			p.transport.Wake()
+		},
+	} {
+		closed := make(chan struct{})
+		p := &probe{close: func(error) {
+			close(closed)
+			panic("in OnClose, as the test wants it")
+		}}
+		t.attach(p)
+		end(p)
+		t.await("OnClose", closed)
+		other.echoes()
 	}
-	if _, err := ours.Write([]byte("x")); err == nil {
-		t.Error("the connection is open")
-	}
-	t.await("Done", t.loop.Done())
-	if p.calls != 0 {
-		t.Error("the handler was called")
-	}
+	t.attach(echo()).echoes()
 }
 
-func testAttachDead(t *trial) {
-	ours, peer := t.network.pair(t)
-	p := &probe{}
-	p.prepare(t, peer)
-	ours.Close()
-	if err := t.loop.Attach(ours, p); err != nil {
-		if p.calls != 0 {
-			t.Error("the handler was called although Attach failed")
-		}
-		return
+// testWakeupOutlived has transports end before their wakeup comes.
+func testWakeupOutlived(t *trial) {
+	other := t.alarm()
+	for _, end := range []func(p *probe){
+		func(p *probe) { p.transport.Abort() },
+		func(p *probe) { p.transport.Close(); p.peer.Close() },
+		func(p *probe) { p.peer.Close() },
+	} {
+		p := t.attach(&probe{})
+		p.run(func() {
+			p.transport.SetWakeup(time.Now().Add(soon))
+			end(p)
+		})
+		p.awaitEnd()
 	}
-	p.awaitEnd()
-}
-
-func testAttachInside(t *trial) {
-	inner := &probe{}
-	ours, peer := t.network.pair(t)
-	inner.prepare(t, peer)
-	p := t.attach(&probe{})
-	p.run(func() {
-		if err := t.loop.Attach(ours, inner); err != nil {
-			t.Error(err)
-		}
-	})
-	t.await("OnOpen", inner.opened)
-	inner.run(func() {})
+	other.ticks() // the probes find calls after the end
 }
 
 func testLoopClose(t *trial) {

@@ -146,6 +146,33 @@ func (t *wakesForNothing) SetWakeup(at time.Time) {
 	}
 }
 
+// outlives calls OnWake at the wakeup's time, whatever has happened since.
+type outlives struct {
+	adapters.Transport
+	h adapters.Handler
+}
+
+func (t outlives) SetWakeup(at time.Time) {
+	if !at.IsZero() {
+		time.AfterFunc(time.Until(at), func() { t.h.OnWake(time.Now()) })
+	}
+}
+
+// breaksDown takes the loop with it when it panics in OnClose.
+type breaksDown struct {
+	adapters.Handler
+	loop adapters.Loop
+}
+
+func (h breaksDown) OnClose(err error, now time.Time) {
+	defer func() {
+		if recover() != nil {
+			h.loop.Close()
+		}
+	}()
+	h.Handler.OnClose(err, now)
+}
+
 type drops struct{ adapters.Transport }
 
 func (t drops) Close() { t.Abort() }

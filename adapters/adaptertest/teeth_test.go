@@ -85,7 +85,7 @@ var faults = map[string]faulty{
 		handler: func(h adapters.Handler) adapters.Handler { return &swaps{h} },
 	},
 	"swallows panics": {
-		subtest: "a_panic",
+		subtest: "a_panic_ends",
 		says:    "no OnClose",
 		waits:   true,
 		handler: func(h adapters.Handler) adapters.Handler { return &swallows{h} },
@@ -179,6 +179,26 @@ var faults = map[string]faulty{
 		attach: func(l adapters.Loop, conn net.Conn, h adapters.Handler) error {
 			go func() { select {} }()
 			return l.Attach(conn, h)
+		},
+	},
+	"breaks down when OnClose panics": {
+		subtest: "a_panic_in_OnClose",
+		says:    "no echo",
+		attach: func(l adapters.Loop, conn net.Conn, h adapters.Handler) error {
+			return l.Attach(conn, breaksDown{h, l})
+		},
+	},
+	"keeps the timer after the end": {
+		subtest:   "a_wakeup_does_not_outlive",
+		says:      "OnWake after OnClose",
+		transport: func(t adapters.Transport, h adapters.Handler) adapters.Transport { return outlives{t, h} },
+	},
+	"forgets whom it refuses": {
+		subtest: "Attach_beside_Close",
+		says:    "a transport had no OnClose",
+		attach: func(l adapters.Loop, conn net.Conn, h adapters.Handler) error {
+			_ = l.Attach(conn, h)
+			return nil
 		},
 	},
 	"attaches after Close": {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log"
 	"net"
 	"runtime/debug"
 	"sync"
@@ -105,6 +106,11 @@ func (t *transport) run() {
 	})
 	t.end()
 	others.Wait()
+	defer func() {
+		if v := recover(); v != nil {
+			log.Printf("amqp: OnClose panicked: %v\n%s", v, debug.Stack())
+		}
+	}()
 	t.h.OnClose(t.cause, time.Now())
 }
 
