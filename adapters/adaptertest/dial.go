@@ -31,9 +31,6 @@ type failedDial struct {
 
 // testFailedDials has clients fail to connect beside a connection that works.
 func testFailedDials(t *trial) {
-	if t.network.name != "tcp" {
-		return // a certificate is for a host
-	}
 	other := t.attach(echo())
 	for _, f := range append(failuresOfTLS(t), failuresOfAMQP()...) {
 		err := t.fails(f)
@@ -150,9 +147,6 @@ func (t *trial) dial(p driver.Params) (*driver.Conn, error) {
 // testDialOnClosedLoop: what was dialled for a loop that takes nothing any more
 // is closed, and not tried again.
 func testDialOnClosedLoop(t *trial) {
-	if t.network.name != "tcp" {
-		return
-	}
 	t.loop.Close()
 	err := t.fails(failedDial{name: "closed loop", scheme: "amqp", peer: func(c *net.TCPConn) {
 		c.SetReadDeadline(time.Now().Add(bound))

@@ -2,5 +2,7 @@
 
 package adaptertest
 
-// exhaust does nothing where there is no limit on files to lower.
+// exhaustible is false where there is no limit on files to lower.
+const exhaustible = false
+
 func exhaust(*trial) (release func()) { return func() {} }

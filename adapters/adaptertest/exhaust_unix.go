@@ -7,6 +7,8 @@ import (
 	"syscall"
 )
 
+const exhaustible = true
+
 // exhaust leaves the process without a free file descriptor until release.
 func exhaust(t *trial) (release func()) {
 	var before syscall.Rlimit
@@ -21,6 +23,7 @@ func exhaust(t *trial) (release func()) {
 	few := before
 	few.Cur = min(few.Cur, 64+limit(probe.Fd())) // so that not many need be opened
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &few); err != nil {
+		probe.Close()
 		t.Fatal(err)
 	}
 	for {

@@ -14,6 +14,7 @@ type network struct {
 	name   string
 	pair   func(t *trial) (ours, peer net.Conn)
 	holds  bool                                        // bytes that nobody reads
+	halves bool                                        // the peer can end its side alone
 	crowds bool                                        // the one to try many connections on
 	reset  func(peer net.Conn)                         // breaks a connection; nil where nothing does
 	listen func(t *trial) (net.Listener, dialContext)  // nil where there are no names; no dialler: the driver's
@@ -23,10 +24,26 @@ type network struct {
 type dialContext func(ctx context.Context, network, address string) (net.Conn, error)
 
 var (
-	tcp  = network{name: "tcp", pair: tcpPair, holds: true, crowds: true, reset: resetTCP, listen: listenTCP}
-	unix = network{name: "unix", pair: unixPair, holds: true}
+	tcp  = network{name: "tcp", pair: tcpPair, holds: true, halves: true, crowds: true, reset: resetTCP, listen: listenTCP}
+	unix = network{name: "unix", pair: unixPair, holds: true, halves: true}
 	pipe = network{name: "pipe", pair: pipePair}
 )
+
+// need tells whether a network has what a test needs.
+type need func(n *network) bool
+
+func (n *network) isTCP() bool    { return n.name == "tcp" } // where a host has a certificate
+func (n *network) canHold() bool  { return n.holds }
+func (n *network) canHalve() bool { return n.halves }
+func (n *network) canCrowd() bool { return n.crowds } // the number is the point, not the kind
+func (n *network) canReset() bool { return n.reset != nil }
+func (n *network) hasNames() bool { return n.listen != nil }
+
+// canBridge is false where there is no type of connection but one.
+func (n *network) canBridge() bool { return n.listen != nil && n.inside == nil }
+
+// canExhaust is false where connections need nothing of the system.
+func (n *network) canExhaust() bool { return exhaustible && n.inside == nil }
 
 // try runs a test.
 func (n *network) try(t *testing.T, test func(t *testing.T)) {

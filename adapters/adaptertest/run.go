@@ -42,7 +42,7 @@ type kit struct {
 // Run tries the loops that newLoop makes, one for each subtest, on TCP and UNIX
 // sockets. Each is closed at the end of its subtest, which fails if a goroutine
 // or a file descriptor of it is left; so do not run it beside parallel tests.
-// newLoop returns a loop that runs.
+// What a network cannot show is not tried on it. newLoop returns a loop that runs.
 func Run(t *testing.T, newLoop func(t *testing.T) adapters.Loop, opts ...Option) {
 	k := &kit{newLoop: newLoop, networks: []network{tcp, unix}}
 	for _, opt := range opts {
@@ -51,6 +51,9 @@ func Run(t *testing.T, newLoop func(t *testing.T) adapters.Loop, opts ...Option)
 	warmUp(t)
 	for _, n := range k.networks {
 		for _, test := range tests {
+			if test.needs != nil && !test.needs(&n) {
+				continue
+			}
 			t.Run(n.name+"/"+test.name, func(t *testing.T) {
 				n.try(t, func(t *testing.T) { test.run(&trial{T: t, loop: k.start(t), network: n, kit: k}) })
 			})
@@ -76,47 +79,48 @@ func (k *kit) start(t *testing.T) adapters.Loop {
 
 // tests are the contract, in the order of its text.
 var tests = []struct {
-	name string
-	run  func(t *trial)
+	name  string
+	run   func(t *trial)
+	needs need
 }{
-	{"OnOpen comes first and OnClose once and last", testLifetime},
-	{"calls never run beside one another", testSerial},
-	{"bytes arrive whole and in order both ways under back-pressure", testBytes},
-	{"Write copies what it is given", testWriteCopies},
-	{"Buffered falls and OnWake comes each time at LowWater", testLowWater},
-	{"a peer that does not read holds up nothing but output", testStalledPeer},
-	{"SetReading stops and resumes OnData", testSetReading},
-	{"Wake is never lost and never runs on the caller's stack", testWakeStorm},
-	{"Wake coalesces inside a call", testWakesInside},
-	{"Wake before OnOpen returned and after the end is harmless", testWakeEdges},
-	{"SetWakeup is never early and can be moved and disarmed", testSetWakeup},
-	{"SetWakeup takes times that are far ahead", testFarWakeup},
-	{"Close sends everything first", testCloseFlushes},
-	{"Close sends everything although input is unread", testCloseWithUnreadInput},
-	{"Close ends input that waits for its turn", testCloseAmidInput},
-	{"Abort drops at once", testAbort},
-	{"Abort frees a transport whose peer does not read", testAbortStalled},
-	{"the peer's end is a clean end", testPeerClose},
-	{"the end of the peer's side is the end", testHalfClose},
-	{"the peer's last words are delivered", testLastWords},
-	{"a reset is an error", testPeerReset},
-	{"output that fails ends a transport that is not reading", testFailedOutput},
-	{"Close, Abort and Write inside every call are allowed", testEndInsideCalls},
-	{"a panic ends its transport alone", testPanic},
-	{"a panic in OnClose is survived", testPanicInOnClose},
-	{"a wakeup does not outlive its transport", testWakeupOutlived},
-	{"Attach after Close is refused and closes the connection", testAttachAfterClose},
-	{"Attach beside Close is served to its end or refused", testAttachBesideClose},
-	{"Attach of a connection that is dead ends it", testAttachDead},
-	{"Attach inside a call is allowed", testAttachInside},
-	{"Close of the loop aborts every transport", testLoopClose},
-	{"Attach of a connection without a descriptor of its own serves or refuses it", testNotPollable},
-	{"the driver speaks TLS in both roles", testTLS},
-	{"the driver runs connections that are no sockets", testBridge},
-	{"the driver runs a million callbacks in order", testCallbacks},
-	{"a dial that fails says why and touches nobody else", testFailedDials},
-	{"a dial on a closed loop ends at once", testDialOnClosedLoop},
-	{"a handler that wakes itself holds nobody up", testSelfWake},
-	{"a thousand transports at once", testThousand},
-	{"no descriptor left is survived", testExhausted},
+	{"OnOpen comes first and OnClose once and last", testLifetime, nil},
+	{"calls never run beside one another", testSerial, nil},
+	{"bytes arrive whole and in order both ways under back-pressure", testBytes, nil},
+	{"Write copies what it is given", testWriteCopies, nil},
+	{"Buffered falls and OnWake comes each time at LowWater", testLowWater, nil},
+	{"a peer that does not read holds up nothing but output", testStalledPeer, nil},
+	{"SetReading stops and resumes OnData", testSetReading, nil},
+	{"Wake is never lost and never runs on the caller's stack", testWakeStorm, nil},
+	{"Wake coalesces inside a call", testWakesInside, nil},
+	{"Wake before OnOpen returned and after the end is harmless", testWakeEdges, nil},
+	{"SetWakeup is never early and can be moved and disarmed", testSetWakeup, nil},
+	{"SetWakeup takes times that are far ahead", testFarWakeup, nil},
+	{"Close sends everything first", testCloseFlushes, nil},
+	{"Close sends everything although input is unread", testCloseWithUnreadInput, (*network).canHold},
+	{"Close ends input that waits for its turn", testCloseAmidInput, nil},
+	{"Abort drops at once", testAbort, nil},
+	{"Abort frees a transport whose peer does not read", testAbortStalled, nil},
+	{"the peer's end is a clean end", testPeerClose, nil},
+	{"the end of the peer's side is the end", testHalfClose, (*network).canHalve},
+	{"the peer's last words are delivered", testLastWords, nil},
+	{"a reset is an error", testPeerReset, (*network).canReset},
+	{"output that fails ends a transport that is not reading", testFailedOutput, nil},
+	{"Close, Abort and Write inside every call are allowed", testEndInsideCalls, nil},
+	{"a panic ends its transport alone", testPanic, nil},
+	{"a panic in OnClose is survived", testPanicInOnClose, nil},
+	{"a wakeup does not outlive its transport", testWakeupOutlived, nil},
+	{"Attach after Close is refused and closes the connection", testAttachAfterClose, nil},
+	{"Attach beside Close is served to its end or refused", testAttachBesideClose, nil},
+	{"Attach of a connection that is dead ends it", testAttachDead, nil},
+	{"Attach inside a call is allowed", testAttachInside, nil},
+	{"Close of the loop aborts every transport", testLoopClose, nil},
+	{"Attach of a connection without a descriptor of its own serves or refuses it", testNotPollable, nil},
+	{"the driver speaks TLS in both roles", testTLS, (*network).hasNames},
+	{"the driver runs connections that are no sockets", testBridge, (*network).canBridge},
+	{"the driver runs a million callbacks in order", testCallbacks, (*network).hasNames},
+	{"a dial that fails says why and touches nobody else", testFailedDials, (*network).isTCP},
+	{"a dial on a closed loop ends at once", testDialOnClosedLoop, (*network).isTCP},
+	{"a handler that wakes itself holds nobody up", testSelfWake, nil},
+	{"a thousand transports at once", testThousand, (*network).canCrowd},
+	{"no descriptor left is survived", testExhausted, (*network).canExhaust},
 }

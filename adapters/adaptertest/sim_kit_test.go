@@ -21,7 +21,7 @@ func onSim(name string) Option {
 	}
 	return func(k *kit) {
 		k.networks = []network{{
-			name: name, holds: true, crowds: true, listen: listen, inside: synctest.Test,
+			name: name, holds: true, halves: true, crowds: true, listen: listen, inside: synctest.Test,
 			reset: func(peer net.Conn) { peer.(*SimConn).Cut() },
 			pair: func(t *trial) (ours, peer net.Conn) {
 				ln, dial := listen(t)

@@ -238,6 +238,15 @@ func TestFaultyLoop(t *testing.T) {
 	Run(t, func(*testing.T) adapters.Loop { return &loop{stdnet.New(), fault} }, fault.declares...)
 }
 
+// TestKitTriesAllOnTCP: only other networks lack what a test needs.
+func TestKitTriesAllOnTCP(t *testing.T) {
+	for _, test := range tests {
+		if test.needs != nil && !test.needs(&tcp) && (exhaustible || test.name != "no descriptor left is survived") {
+			t.Errorf("not tried: %s", test.name)
+		}
+	}
+}
+
 func TestKitFindsFaults(t *testing.T) {
 	for name, f := range faults {
 		t.Run(name, func(t *testing.T) {
