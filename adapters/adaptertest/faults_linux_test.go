@@ -11,6 +11,19 @@ import (
 var leftOpen []*os.File
 
 func init() {
+	faults["breaks down when descriptors run out"] = faulty{
+		subtest: "no_descriptor_left",
+		says:    "not within 2s: OnOpen",
+		waits:   true,
+		attach: func(l adapters.Loop, conn net.Conn, h adapters.Handler) error {
+			f, err := os.Open(os.DevNull)
+			if err != nil {
+				return conn.Close() // and that is all
+			}
+			f.Close()
+			return l.Attach(conn, h)
+		},
+	}
 	faults["leaves descriptors"] = faulty{
 		subtest: "the_peer's_end",
 		says:    "files are open",

@@ -1,6 +1,7 @@
 package adaptertest
 
 import (
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -36,7 +37,8 @@ func testExhausted(t *trial) {
 	ours, peer := t.network.pair(t)
 	during.prepare(t, peer)
 
-	release := exhaust(t)
+	release := sync.OnceFunc(exhaust(t))
+	defer release() // also when the test fails
 	err := t.loop.Attach(ours, during)
 	before.echoes()
 	switch {

@@ -222,7 +222,10 @@ func TestKitAllowsSpuriousWakes(t *testing.T) {
 	testSetWakeup(&trial{T: t, loop: k.start(t), network: tcp, kit: k})
 }
 
-const faultVariable = "ADAPTERTEST_FAULT"
+const (
+	faultVariable = "ADAPTERTEST_FAULT"
+	noneLeft      = "the kit has left no descriptor"
+)
 
 // TestFaultyLoop does nothing by itself: TestKitFindsFaults runs it in a process
 // of its own, where it must fail.
@@ -236,6 +239,13 @@ func TestFaultyLoop(t *testing.T) {
 		bound = 2 * time.Second
 	}
 	Run(t, func(*testing.T) adapters.Loop { return &loop{stdnet.New(), fault} }, fault.declares...)
+	for range 100 { // more than the kit leaves room for while there is to be none
+		f, err := os.Open(os.DevNull)
+		if err != nil {
+			t.Fatalf("%s: %v", noneLeft, err)
+		}
+		defer f.Close()
+	}
 }
 
 // TestKitTriesAllOnTCP: only other networks lack what a test needs.
@@ -257,6 +267,9 @@ func TestKitFindsFaults(t *testing.T) {
 			failure := "--- FAIL: TestFaultyLoop/tcp/" + f.subtest
 			if err == nil || !strings.Contains(string(out), failure) || !strings.Contains(string(out), f.says) {
 				t.Errorf("a loop that %s is not found: %v\n%s", name, err, out)
+			}
+			if strings.Contains(string(out), noneLeft) {
+				t.Errorf("a loop that %s has the kit change the process:\n%s", name, out)
 			}
 		})
 	}
