@@ -15,7 +15,7 @@ import (
 )
 
 // begin hands the connection to netpoll, which reads from then on, and calls for
-// what it has read when OnRequest is set.
+// what it has read when OnRequest is set. Attach has taken the turn.
 func (t *transport) begin() {
 	conn, err := netpoll.NewFDConnection(t.fd)
 	if err == nil {
@@ -25,7 +25,8 @@ func (t *transport) begin() {
 			return nil
 		})
 	}
-	t.do(func() { t.h.OnOpen(t, time.Now()) })
+	t.inTurn(func() { t.h.OnOpen(t, time.Now()) })
+	t.turn.Unlock()
 	if err != nil { // netpoll has closed the descriptor
 		t.do(func() { t.abort(err) })
 		t.finish()
@@ -83,6 +84,10 @@ func (t *transport) expire() {
 func (t *transport) do(f func()) {
 	t.turn.Lock()
 	defer t.turn.Unlock()
+	t.inTurn(f)
+}
+
+func (t *transport) inTurn(f func()) {
 	t.guarded(f)
 	for !t.deaf && len(t.held) > 0 {
 		p := t.held

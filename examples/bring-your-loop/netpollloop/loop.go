@@ -60,6 +60,7 @@ func (l *Loop) Attach(conn net.Conn, h adapters.Handler) error {
 		syscall.Close(fd)
 		return adapters.ErrClosed
 	}
+	t.turn.Lock() // until OnOpen has returned: Close of the loop is not to come before it
 	l.open[t] = true
 	l.running.Add(1) // until OnClose
 	t.spawn(t.begin)
