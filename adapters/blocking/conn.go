@@ -146,21 +146,8 @@ func dial(ctx context.Context, s settings, opts []Option) (*Conn, error) {
 	s.params.OnFlush = c.flushed
 	c.params, c.log = s.params, newConnLog(s.logger, &s.params)
 	c.params.Attempts = 1 // recovery counts by itself
-	told := s.params.OnAttempt
-	c.params.OnAttempt = func(a driver.Attempt) {
-		if told != nil {
-			told(a)
-		}
-		c.tell(AttemptFailed{a})
-	}
-	if c.log != nil {
-		s.params.OnAttempt = func(a driver.Attempt) {
-			if told != nil {
-				told(a)
-			}
-			c.log.attempt(a)
-		}
-	}
+	c.params.OnAttempt = both(s.params.OnAttempt, func(a driver.Attempt) { c.tell(AttemptFailed{a}) })
+	s.params.OnAttempt = both(s.params.OnAttempt, c.log.attempt)
 	d, err := c.connect(ctx, &s.params)
 	if err != nil {
 		return nil, err // not before Close
@@ -180,6 +167,17 @@ func dial(ctx context.Context, s settings, opts []Option) (*Conn, error) {
 		return nil, &DialError{Cause: err}
 	}
 	return c, nil
+}
+
+// both tells the user's func, if there is one, and ours.
+func both(user, ours func(driver.Attempt)) func(driver.Attempt) {
+	if user == nil {
+		return ours
+	}
+	return func(a driver.Attempt) {
+		user(a)
+		ours(a)
+	}
 }
 
 // connect begins to connect, unless Close was called. OnOpen finds the connection

@@ -28,7 +28,7 @@ func (ch *Channel) Publish(ctx context.Context, p *Publishing) error {
 
 // Why a publish must wait. With WithFailFast it is the publish's error.
 var (
-	errLost    = &withReason{ErrBackpressure, errors.New("the connection is lost and not yet recovered")}
+	errLost    = &withReason{ErrBackpressure, errConnectionLost}
 	errBlocked = &withReason{ErrBackpressure, errors.New("the broker has a resource alarm on")}
 	errFlowOff = &withReason{ErrBackpressure, errors.New("the broker has switched the channel's flow off")}
 	errFull    = &withReason{ErrBackpressure, errors.New("as many bytes as MaxBuffered allows wait to be sent")}
@@ -39,9 +39,9 @@ var (
 // than a goroutine that waits.
 func WithFailFast() ChannelOption { return func(s *channelSettings) { s.failFast = true } }
 
-// OnReturn has fn called with each mandatory message that the broker returns
-// and that was sent by Publish, which has no outcome to tell it, in the goroutine that also runs
-// AddCallbackThreadsafe's callbacks. nil drops them, which is the default.
+// OnReturn has fn called with each mandatory message that the broker returns and
+// that was sent by Publish, which has no outcome to tell it, in the goroutine that
+// also runs AddCallbackThreadsafe's callbacks. nil drops them, which is the default.
 func (ch *Channel) OnReturn(fn func(*Return)) {
 	ch.conn.mu.Lock()
 	defer ch.conn.mu.Unlock()
