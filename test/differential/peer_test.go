@@ -71,6 +71,10 @@ func (p *peer) note(channel uint16, m wire.Method, sync bool) {
 		if l := p.open[channel]; l != nil {
 			l.flows = append(l.flows, sync)
 		}
+	case *wire.TxCommit:
+		if l := p.open[channel]; l != nil {
+			l.busy = true // RabbitMQ takes nothing else before its answer
+		}
 	case *wire.ChannelClose:
 		delete(p.open, channel)
 	case *wire.ConnectionClose, *wire.ConnectionCloseOk:
@@ -180,6 +184,10 @@ func (p *peer) add(e event) {
 			if synced {
 				return
 			}
+		}
+	case *wire.TxCommitOk:
+		if l := p.open[e.channel]; l != nil {
+			l.busy = false
 		}
 	case *wire.ChannelClose:
 		delete(p.open, e.channel)
