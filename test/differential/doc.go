@@ -64,6 +64,7 @@
 //   - the virtual host of the script is "/", in texts, too
 //   - a time of the last hour is "now"
 //   - of connection.start, only the capabilities are kept of the properties
+//   - who closes the socket after connection.close-ok
 //
 // RabbitMQ leaves some of the order open, so within the answers to one command
 //

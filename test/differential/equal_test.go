@@ -29,6 +29,7 @@ func newNames(vhost string) *names {
 var (
 	madeUp   = regexp.MustCompile(`(amq\.gen-|amq\.ctag-|amq\.rabbitmq\.reply-to\.)[A-Za-z0-9+/=_.-]{16,}`)
 	numbered = regexp.MustCompile(`(amq\.gen-|amq\.ctag-|amq\.rabbitmq\.reply-to\.)\d+\b`)
+	quoted   = regexp.MustCompile(`"((?:amq\.gen-|amq\.ctag-|amq\.rabbitmq\.reply-to\.)\d+)"`)
 )
 
 // hide makes an answer equal.
@@ -44,6 +45,7 @@ func (n *names) hide(line string) string {
 		}
 		return n.numbers[name]
 	})
+	line = quoted.ReplaceAllString(line, "$1")
 	return strings.ReplaceAll(line, n.vhost, "/")
 }
 

@@ -31,6 +31,7 @@ type peer struct {
 	frameMax uint32
 	open     map[uint16]*lane
 	ended    bool
+	parted   bool // the server has agreed to a close
 	done     chan struct{}
 }
 
@@ -169,6 +170,9 @@ func (p *peer) add(e event) {
 	if e.other == "eof" {
 		p.ended = true
 		clear(p.open)
+		if p.parted {
+			return // either side may go first
+		}
 	}
 	switch m := e.method.(type) {
 	case *wire.ChannelOpenOk:
@@ -195,6 +199,8 @@ func (p *peer) add(e event) {
 	case *wire.ConnectionClose:
 		clear(p.open)
 		p.answer(0, &wire.ConnectionCloseOk{})
+	case *wire.ConnectionCloseOk:
+		p.parted = true
 	case *wire.ConnectionTune:
 		if m.FrameMax != 0 {
 			p.frameMax = m.FrameMax
