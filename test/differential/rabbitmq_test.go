@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -24,13 +25,19 @@ func TestMain(m *testing.M) {
 
 var record = flag.Bool("record", false, "write the answers of RabbitMQ into the scripts")
 
+// free are the virtual hosts of the shared node that no script uses at the moment.
+var (
+	free     chan string
+	prepared sync.Once
+)
+
 // vhosts is how many virtual hosts the scripts share, one at a time each.
 const vhosts = 12
 
 // TestRabbitMQ plays the corpus against a real node.
 func TestRabbitMQ(t *testing.T) {
 	node := rabbitmq.Shared(t)
-	free := prepare(t, node)
+	prepared.Do(func() { free = prepare(t, node) })
 	for _, s := range corpus(t) {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
