@@ -34,6 +34,9 @@ func (p *player) command(text string, more bool) error {
 		return fmt.Errorf("no connection %q", name)
 	}
 	c := p.peers[i]
+	if p.record && c.over() {
+		return errors.New("the connection has ended")
+	}
 	if verb == "hang-up" {
 		return c.conn.Close()
 	}

@@ -12,7 +12,7 @@ import (
 
 var (
 	bound = flag.Duration("bound", time.Minute, "how long a command waits for its answers")
-	quiet = flag.Duration("quiet", 150*time.Millisecond, "with -record, how long nothing must come before the answers are complete")
+	quiet = flag.Duration("quiet", 100*time.Millisecond, "with -record, how long nothing must come before the answers are complete")
 )
 
 // server is what a script is played against.
