@@ -40,16 +40,15 @@ func compareBools(a, b bool) int {
 }
 
 // binding is a Binding with what it connects.
-type binding[Q any] struct {
+type binding struct {
 	id        identity
 	arguments wire.Table
-	from      *exchange[Q]
-	to        *end[Q]
+	from      *exchange
+	to        *end
 	at        [places]int // where it is in each set that it is in
-	topic     *topic[Q]   // of a topic exchange
+	topic     *topic      // of a topic exchange
 	pattern   pattern     // of a headers exchange
 }
-
 
 // place is one of the sets that a binding can be in at once.
 type place int
@@ -63,14 +62,14 @@ const (
 
 // set is bindings in no order. Each knows where it is, so that adding and
 // removing cost the same whatever the size.
-type set[Q any] []*binding[Q]
+type set []*binding
 
-func (s *set[Q]) add(b *binding[Q], p place) {
+func (s *set) add(b *binding, p place) {
 	b.at[p] = len(*s)
 	*s = append(*s, b)
 }
 
-func (s *set[Q]) remove(b *binding[Q], p place) {
+func (s *set) remove(b *binding, p place) {
 	last := len(*s) - 1
 	moved := (*s)[last]
 	(*s)[b.at[p]] = moved
@@ -79,4 +78,4 @@ func (s *set[Q]) remove(b *binding[Q], p place) {
 	*s = (*s)[:last]
 }
 
-func (s set[Q]) last() *binding[Q] { return s[len(s)-1] }
+func (s set) last() *binding { return s[len(s)-1] }

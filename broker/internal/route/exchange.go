@@ -34,49 +34,49 @@ var predeclared = []Exchange{
 }
 
 // exchange is an Exchange with its bindings.
-type exchange[Q any] struct {
+type exchange struct {
 	Exchange
-	end       end[Q]
-	from      set[Q] // the bindings from it
-	matcher   matcher[Q]
+	end       end
+	from      set // the bindings from it
+	matcher   matcher
 	alternate string // empty: none
 }
 
 // end is where bindings lead.
-type end[Q any] struct {
+type end struct {
 	name     string
-	queue    Q
-	exchange *exchange[Q] // nil for a queue
-	into     set[Q]       // the bindings that lead here
-	round    uint64       // the last call of Route that came by
+	queue    any       // the handle
+	exchange *exchange // nil for a queue
+	into     set       // the bindings that lead here
+	round    uint64    // the last walk that came by
 }
 
 // matcher is what makes the types of exchange differ.
-type matcher[Q any] interface {
-	add(b *binding[Q])
-	remove(b *binding[Q])
-	// match has r reach the ends of all bindings that match, and reports whether
+type matcher interface {
+	add(b *binding)
+	remove(b *binding)
+	// match has w reach the ends of all bindings that match, and reports whether
 	// there were any.
-	match(r *Router[Q], keys []string, headers wire.RawTable) bool
+	match(w *walk, keys []string, headers wire.RawTable) bool
 }
 
 // newMatcher is nil for a type that does not exist.
-func newMatcher[Q any](kind string) matcher[Q] {
+func newMatcher(kind string) matcher {
 	switch kind {
 	case "direct":
-		return direct[Q]{}
+		return direct{}
 	case "fanout":
-		return &fanout[Q]{}
+		return &fanout{}
 	case "topic":
-		return &topics[Q]{root: &topic[Q]{}}
+		return &topics{root: &topic{}}
 	case "headers":
-		return &headers[Q]{}
+		return &headers{}
 	}
 	return nil
 }
 
-func newExchange[Q any](e Exchange) (*exchange[Q], error) {
-	x := &exchange[Q]{Exchange: e, matcher: newMatcher[Q](e.Type)}
+func newExchange(e Exchange) (*exchange, error) {
+	x := &exchange{Exchange: e, matcher: newMatcher(e.Type)}
 	x.end.name, x.end.exchange = e.Name, x
 	if x.matcher == nil {
 		return nil, unknownType(e.Type)
@@ -94,6 +94,6 @@ func newExchange[Q any](e Exchange) (*exchange[Q], error) {
 
 // spent tells of an auto-delete exchange that has just lost a binding whether it
 // was the last.
-func (x *exchange[Q]) spent() bool { return x.AutoDelete && len(x.from) == 0 }
+func (x *exchange) spent() bool { return x.AutoDelete && len(x.from) == 0 }
 
 const argAlternate = "alternate-exchange"

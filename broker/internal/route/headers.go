@@ -71,17 +71,17 @@ func (p *pattern) matches(message *fields) bool {
 }
 
 // headers matches the arguments of each binding with the headers of the message.
-type headers[Q any] struct{ set[Q] }
+type headers struct{ set }
 
-func (h *headers[Q]) add(b *binding[Q])    { h.set.add(b, inMatcher) }
-func (h *headers[Q]) remove(b *binding[Q]) { h.set.remove(b, inMatcher) }
+func (h *headers) add(b *binding)    { h.set.add(b, inMatcher) }
+func (h *headers) remove(b *binding) { h.set.remove(b, inMatcher) }
 
-func (h *headers[Q]) match(r *Router[Q], _ []string, raw wire.RawTable) (matched bool) {
-	r.fields.parse(raw)
+func (h *headers) match(w *walk, _ []string, raw wire.RawTable) (matched bool) {
+	w.fields.parse(raw)
 	for _, b := range h.set {
-		if b.pattern.matches(&r.fields) {
+		if b.pattern.matches(&w.fields) {
 			matched = true
-			r.reach(b.to)
+			w.reach(b.to)
 		}
 	}
 	return matched

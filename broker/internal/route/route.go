@@ -8,15 +8,19 @@ import "github.com/haypile/haypile/core/wire"
 // and BCC; headers are the message's, well-formed as core checks them, and nil if
 // it has none. An exchange that does not exist routes nowhere.
 func (r *Router[Q]) Route(dst []Q, exchange string, keys []string, headers wire.RawTable) []Q {
-	r.round++
-	r.found = dst
+	w := &r.walk
+	w.round++
 	if exchange == "" {
 		r.toQueues(keys)
 	} else if x := r.exchanges[exchange]; x != nil {
-		r.reach(&x.end)
+		w.reach(&x.end)
 		r.follow(keys, headers)
 	}
-	dst, r.found = r.found, nil
+	for _, e := range w.queues {
+		q, _ := e.queue.(Q)
+		dst = append(dst, q)
+	}
+	w.reset()
 	return dst
 }
 
@@ -24,71 +28,86 @@ func (r *Router[Q]) Route(dst []Q, exchange string, keys []string, headers wire.
 func (r *Router[Q]) toQueues(keys []string) {
 	for _, key := range keys {
 		if e := r.queues[key]; e != nil {
-			r.reach(e)
+			r.walk.reach(e)
 		}
 	}
-}
-
-// reach takes note of a queue or exchange that the message goes to.
-func (r *Router[Q]) reach(e *end[Q]) {
-	switch {
-	case e.round == r.round:
-		return
-	case e.exchange != nil:
-		r.pending = append(r.pending, e.exchange)
-	default:
-		r.found = append(r.found, e.queue)
-	}
-	e.round = r.round
 }
 
 // follow passes the message through all exchanges that it reaches.
 func (r *Router[Q]) follow(keys []string, headers wire.RawTable) {
-	for i := 0; i < len(r.pending); i++ {
-		x := r.pending[i]
-		if x.matcher.match(r, keys, headers) {
+	w := &r.walk
+	for i := 0; i < len(w.exchanges); i++ {
+		x := w.exchanges[i]
+		if x.matcher.match(w, keys, headers) {
 			continue
 		}
 		if other := r.exchanges[x.alternate]; other != nil {
-			r.reach(&other.end)
+			w.reach(&other.end)
 		}
 	}
-	clear(r.pending)
-	r.pending = r.pending[:0]
-	r.fields.reset()
 }
 
-// all has r reach every end of a set.
-func (s set[Q]) all(r *Router[Q]) (matched bool) {
+// walk is one message's way through the exchanges. It is kept for the next
+// message, so that its slices need not grow again.
+type walk struct {
+	round     uint64
+	queues    []*end      // reached
+	exchanges []*exchange // reached, in the order in which they get the message
+	fields    fields      // of the headers, once an exchange has asked for them
+}
+
+// reach takes note of a queue or exchange that the message goes to.
+func (w *walk) reach(e *end) {
+	switch {
+	case e.round == w.round:
+		return
+	case e.exchange != nil:
+		w.exchanges = append(w.exchanges, e.exchange)
+	default:
+		w.queues = append(w.queues, e)
+	}
+	e.round = w.round
+}
+
+// reachAll reaches the end of every binding and reports whether there are any.
+func (w *walk) reachAll(s set) bool {
 	for _, b := range s {
-		r.reach(b.to)
+		w.reach(b.to)
 	}
 	return len(s) > 0
 }
 
+// reset lets go of all that was reached, which may be deleted by the next time.
+func (w *walk) reset() {
+	clear(w.queues)
+	clear(w.exchanges)
+	w.queues, w.exchanges = w.queues[:0], w.exchanges[:0]
+	w.fields.reset()
+}
+
 // direct matches one of the message's keys with the whole of a binding's. As an
 // alternate exchange, the default exchange is one without bindings.
-type direct[Q any] map[string]*set[Q]
+type direct map[string]*set
 
-func (d direct[Q]) add(b *binding[Q]) {
+func (d direct) add(b *binding) {
 	s := d[b.id.key]
 	if s == nil {
-		s = new(set[Q])
+		s = new(set)
 		d[b.id.key] = s
 	}
 	s.add(b, inMatcher)
 }
 
-func (d direct[Q]) remove(b *binding[Q]) {
+func (d direct) remove(b *binding) {
 	s := d[b.id.key]
 	if s.remove(b, inMatcher); len(*s) == 0 {
 		delete(d, b.id.key)
 	}
 }
 
-func (d direct[Q]) match(r *Router[Q], keys []string, _ wire.RawTable) (matched bool) {
+func (d direct) match(w *walk, keys []string, _ wire.RawTable) (matched bool) {
 	for _, key := range keys {
-		if s := d[key]; s != nil && s.all(r) {
+		if s := d[key]; s != nil && w.reachAll(*s) {
 			matched = true
 		}
 	}
@@ -96,9 +115,9 @@ func (d direct[Q]) match(r *Router[Q], keys []string, _ wire.RawTable) (matched 
 }
 
 // fanout matches everything.
-type fanout[Q any] struct{ set[Q] }
+type fanout struct{ set }
 
-func (f *fanout[Q]) add(b *binding[Q])    { f.set.add(b, inMatcher) }
-func (f *fanout[Q]) remove(b *binding[Q]) { f.set.remove(b, inMatcher) }
+func (f *fanout) add(b *binding)    { f.set.add(b, inMatcher) }
+func (f *fanout) remove(b *binding) { f.set.remove(b, inMatcher) }
 
-func (f *fanout[Q]) match(r *Router[Q], _ []string, _ wire.RawTable) bool { return f.all(r) }
+func (f *fanout) match(w *walk, _ []string, _ wire.RawTable) bool { return w.reachAll(f.set) }

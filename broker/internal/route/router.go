@@ -11,15 +11,10 @@ import (
 // the handle of a queue, which Route gives back. A Router is not safe for
 // concurrent use, reading included.
 type Router[Q any] struct {
-	exchanges map[string]*exchange[Q]
-	queues    map[string]*end[Q]
-	bindings  map[identity]*binding[Q]
-
-	// What a call of Route works with, kept from one to the next.
-	round   uint64
-	found   []Q
-	pending []*exchange[Q]
-	fields  fields
+	exchanges map[string]*exchange
+	queues    map[string]*end
+	bindings  map[identity]*binding
+	walk      walk
 }
 
 // New returns a Router with the exchanges that every virtual host has: the
@@ -27,12 +22,12 @@ type Router[Q any] struct {
 // amq.rabbitmq.trace.
 func New[Q any]() *Router[Q] {
 	r := &Router[Q]{
-		exchanges: make(map[string]*exchange[Q]),
-		queues:    make(map[string]*end[Q]),
-		bindings:  make(map[identity]*binding[Q]),
+		exchanges: make(map[string]*exchange),
+		queues:    make(map[string]*end),
+		bindings:  make(map[identity]*binding),
 	}
 	for _, e := range predeclared {
-		x, _ := newExchange[Q](e)
+		x, _ := newExchange(e)
 		r.exchanges[e.Name] = x
 	}
 	return r
@@ -52,7 +47,7 @@ func (r *Router[Q]) Exchange(name string) (e Exchange, ok bool) {
 // 3 has it; RabbitMQ 4 says the same with 406) or an alternate-exchange argument
 // that is no string (406).
 func (r *Router[Q]) Declare(e Exchange) error {
-	x, err := newExchange[Q](e)
+	x, err := newExchange(e)
 	if err != nil {
 		return err
 	}
@@ -87,7 +82,7 @@ func (r *Router[Q]) InUse(name string) bool {
 func (r *Router[Q]) AddQueue(name string, q Q) {
 	e := r.queues[name]
 	if e == nil {
-		e = &end[Q]{name: name}
+		e = &end{name: name}
 		r.queues[name] = e
 	}
 	e.queue = q
@@ -123,7 +118,7 @@ func (r *Router[Q]) Bind(b Binding) error {
 	if err != nil || r.bindings[id] != nil {
 		return err
 	}
-	added := &binding[Q]{id: id, arguments: b.Arguments, from: from, to: to}
+	added := &binding{id: id, arguments: b.Arguments, from: from, to: to}
 	if from.Type == "headers" {
 		if added.pattern, err = compile(b.Arguments); err != nil {
 			return err
@@ -152,7 +147,7 @@ func (r *Router[Q]) Unbind(b Binding) (found bool, gone []string) {
 	return true, gone
 }
 
-func (r *Router[Q]) destination(b Binding) *end[Q] {
+func (r *Router[Q]) destination(b Binding) *end {
 	if !b.ToExchange {
 		return r.queues[b.Destination]
 	}
@@ -162,7 +157,7 @@ func (r *Router[Q]) destination(b Binding) *end[Q] {
 	return nil
 }
 
-func (r *Router[Q]) remove(b *binding[Q]) {
+func (r *Router[Q]) remove(b *binding) {
 	delete(r.bindings, b.id)
 	b.from.from.remove(b, inSource)
 	b.to.into.remove(b, inDestination)
@@ -171,7 +166,7 @@ func (r *Router[Q]) remove(b *binding[Q]) {
 
 // detach removes all bindings to e and appends the exchanges that this has left
 // without any.
-func (r *Router[Q]) detach(e *end[Q], spent []*exchange[Q]) []*exchange[Q] {
+func (r *Router[Q]) detach(e *end, spent []*exchange) []*exchange {
 	for len(e.into) > 0 {
 		b := e.into.last()
 		r.remove(b)
@@ -183,7 +178,7 @@ func (r *Router[Q]) detach(e *end[Q], spent []*exchange[Q]) []*exchange[Q] {
 }
 
 // drop deletes exchanges and those that are spent by it, and names them all.
-func (r *Router[Q]) drop(doomed ...*exchange[Q]) (names []string) {
+func (r *Router[Q]) drop(doomed ...*exchange) (names []string) {
 	for i := 0; i < len(doomed); i++ {
 		x := doomed[i]
 		names = append(names, x.Name)

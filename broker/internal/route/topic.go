@@ -14,24 +14,24 @@ import (
 // set of all nodes that it may have reached so far: a node is looked at once per
 // word, whatever the patterns, where following every way by itself would take
 // exponential time for patterns with many #.
-type topics[Q any] struct {
-	root         *topic[Q]
+type topics struct {
+	root         *topic
 	step         uint64 // counts the words of all keys
-	active, next []*topic[Q]
+	active, next []*topic
 }
 
 // topic is a node: the end of all patterns that are spelled on the way to it.
-type topic[Q any] struct {
-	parent   *topic[Q]
+type topic struct {
+	parent   *topic
 	word     string
-	words    map[string]*topic[Q]
-	star     *topic[Q]
-	hash     *topic[Q]
-	bindings set[Q]
+	words    map[string]*topic
+	star     *topic
+	hash     *topic
+	bindings set
 	step     uint64 // the last one in which it was active
 }
 
-func (t *topics[Q]) add(b *binding[Q]) {
+func (t *topics) add(b *binding) {
 	n := t.root
 	for word := range words(b.id.key) {
 		n = n.child(word)
@@ -40,7 +40,7 @@ func (t *topics[Q]) add(b *binding[Q]) {
 	n.bindings.add(b, inMatcher)
 }
 
-func (t *topics[Q]) remove(b *binding[Q]) {
+func (t *topics) remove(b *binding) {
 	n := b.topic
 	n.bindings.remove(b, inMatcher)
 	for n.parent != nil && n.empty() {
@@ -49,11 +49,11 @@ func (t *topics[Q]) remove(b *binding[Q]) {
 	}
 }
 
-func (t *topics[Q]) match(r *Router[Q], keys []string, _ wire.RawTable) (matched bool) {
+func (t *topics) match(w *walk, keys []string, _ wire.RawTable) (matched bool) {
 	for _, key := range keys {
 		t.follow(key)
 		for _, n := range t.active {
-			if n.bindings.all(r) {
+			if w.reachAll(n.bindings) {
 				matched = true
 			}
 		}
@@ -62,7 +62,7 @@ func (t *topics[Q]) match(r *Router[Q], keys []string, _ wire.RawTable) (matched
 }
 
 // follow leaves in active the nodes whose patterns match the key.
-func (t *topics[Q]) follow(key string) {
+func (t *topics) follow(key string) {
 	t.step++
 	t.active = t.enter(t.active[:0], t.root)
 	for word := range words(key) {
@@ -84,7 +84,7 @@ func (t *topics[Q]) follow(key string) {
 }
 
 // enter appends a node and, since # also stands for no word, what follows by #.
-func (t *topics[Q]) enter(active []*topic[Q], n *topic[Q]) []*topic[Q] {
+func (t *topics) enter(active []*topic, n *topic) []*topic {
 	for ; n != nil && n.step != t.step; n = n.hash {
 		n.step = t.step
 		active = append(active, n)
@@ -92,38 +92,38 @@ func (t *topics[Q]) enter(active []*topic[Q], n *topic[Q]) []*topic[Q] {
 	return active
 }
 
-func (n *topic[Q]) isHash() bool { return n.parent != nil && n.parent.hash == n }
+func (n *topic) isHash() bool { return n.parent != nil && n.parent.hash == n }
 
-func (n *topic[Q]) empty() bool {
+func (n *topic) empty() bool {
 	return len(n.bindings) == 0 && len(n.words) == 0 && n.star == nil && n.hash == nil
 }
 
 // child is the node that a word of a pattern leads to, a new one if need be.
-func (n *topic[Q]) child(word string) *topic[Q] {
+func (n *topic) child(word string) *topic {
 	switch word {
 	case "*":
 		if n.star == nil {
-			n.star = &topic[Q]{parent: n, word: word}
+			n.star = &topic{parent: n, word: word}
 		}
 		return n.star
 	case "#":
 		if n.hash == nil {
-			n.hash = &topic[Q]{parent: n, word: word}
+			n.hash = &topic{parent: n, word: word}
 		}
 		return n.hash
 	}
 	child := n.words[word]
 	if child == nil {
-		child = &topic[Q]{parent: n, word: word}
+		child = &topic{parent: n, word: word}
 		if n.words == nil {
-			n.words = make(map[string]*topic[Q])
+			n.words = make(map[string]*topic)
 		}
 		n.words[word] = child
 	}
 	return child
 }
 
-func (n *topic[Q]) forget(child *topic[Q]) {
+func (n *topic) forget(child *topic) {
 	switch child {
 	case n.star:
 		n.star = nil
@@ -136,8 +136,14 @@ func (n *topic[Q]) forget(child *topic[Q]) {
 
 // words of a key or pattern.
 func words(key string) iter.Seq[string] {
-	if key == "" {
-		return func(func(string) bool) {}
+	return func(yield func(string) bool) {
+		rest := key
+		for more := key != ""; more; {
+			var word string
+			word, rest, more = strings.Cut(rest, ".")
+			if !yield(word) {
+				return
+			}
+		}
 	}
-	return strings.SplitSeq(key, ".")
 }
