@@ -29,10 +29,10 @@ type Death struct {
 	// Rerouted says that the queue has a dead-letter routing key, which stands for
 	// all keys that the message was published with: its CC header goes.
 	Rerouted bool
-	// Modern does as RabbitMQ from 3.13 on: it adds the headers x-last-death-*, and
-	// keeps the entries of x-death in order, the latest first. Older releases turn
-	// the order of all but the first round each time.
-	Modern bool
+	// Last is how RabbitMQ does it from 3.13 on: headers x-last-death-* tell of this
+	// death, and the entries of x-death are in order, the latest first. Older releases
+	// turn the order of all but the first entry round each time.
+	Last bool
 }
 
 // Record returns the properties of the dead letter. Those given are not changed.
@@ -88,12 +88,12 @@ func (d *Death) count(headers wire.Table, event wire.Table) {
 	if !found {
 		d.mark(headers, firstPrefix)
 	}
-	if d.Modern {
+	if d.Last {
 		d.mark(headers, lastPrefix)
 	}
 	rest := []any{}
 	merged := merge(before)
-	if !d.Modern {
+	if !d.Last {
 		slices.Reverse(merged)
 	}
 	for _, e := range merged {

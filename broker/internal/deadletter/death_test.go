@@ -104,7 +104,7 @@ func TestRepeatedDeathMovesToTheFrontWithItsCount(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var raw wire.RawProperties
 			for _, q := range rounds {
-				raw = record(t, raw, Death{Queue: q, Reason: queue.Rejected, RoutingKey: q, Modern: tt.modern})
+				raw = record(t, raw, Death{Queue: q, Reason: queue.Rejected, RoutingKey: q, Last: tt.modern})
 			}
 			var want []any
 			for i, q := range tt.want {
@@ -123,7 +123,7 @@ func TestRepeatedDeathMovesToTheFrontWithItsCount(t *testing.T) {
 
 func TestAnotherReasonIsAnotherEntry(t *testing.T) {
 	raw := record(t, nil, Death{Queue: "q", Reason: queue.Rejected, RoutingKey: "q"})
-	raw = record(t, raw, Death{Queue: "q", Reason: queue.MaxLength, RoutingKey: "q", Modern: true})
+	raw = record(t, raw, Death{Queue: "q", Reason: queue.MaxLength, RoutingKey: "q", Last: true})
 	headers := headersOf(t, raw)
 	expect(t, headers["x-death"], []any{entry("q", "maxlen", 1), entry("q", "rejected", 1)})
 	expect(t, headers["x-first-death-reason"], any("rejected"))
