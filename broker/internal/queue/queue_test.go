@@ -1,6 +1,8 @@
 package queue
 
 import (
+	"math/rand/v2"
+	"strconv"
 	"testing"
 	"time"
 
@@ -216,4 +218,29 @@ func TestClassicQueuesCountNoDeliveries(t *testing.T) {
 		h.q.Return([]*Entry{h.get()}, h.now)
 	}
 	h.holds("1")
+}
+
+func TestManyMessagesReturnedInAnyOrder(t *testing.T) {
+	const n = 3000
+	h := with(t)
+	var want []string
+	for i := range n {
+		want = append(want, strconv.Itoa(i))
+	}
+	h.publish(want...)
+	var out []*Entry
+	for range n {
+		out = append(out, h.get())
+	}
+	rng := rand.New(rand.NewPCG(1, 1))
+	rng.Shuffle(n, func(i, j int) { out[i], out[j] = out[j], out[i] })
+	h.q.Return(out, h.now)
+	h.holds(want...)
+	var got []string
+	for e := h.get(); e != nil; e = h.get() {
+		got = append(got, string(e.Message.Body))
+		h.q.Done(e)
+	}
+	h.same(got, want)
+	expect(t, h.q.Unacked(), 0)
 }
