@@ -19,7 +19,7 @@
 //
 // and reviewed as a diff. TestRabbitMQ holds them against a node that it starts,
 // TestBroker against the broker, which needs nothing installed. Where the broker
-// is meant to differ, the table in differences_test.go says how and why.
+// is meant to differ, differences.txt says how and why.
 //
 // # Commands
 //

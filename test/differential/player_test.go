@@ -24,14 +24,13 @@ type server struct {
 // player plays one script.
 type player struct {
 	server
-	names   *names
-	record  bool // take what comes, rather than wait for the script's answers
-	peers   []*peer
-	news    chan struct{}
-	bound   time.Duration
-	joined  []byte // of commands that leave with the next one
-	left    map[string]bool
-	current *peer
+	names  *names
+	record bool // take what comes, rather than wait for the script's answers
+	peers  []*peer
+	news   chan struct{}
+	bound  time.Duration
+	joined []byte // of commands that leave with the next one
+	left   map[string]bool
 }
 
 func newPlayer(s server, record bool) *player {
