@@ -1,10 +1,6 @@
 package blocking
 
-import (
-	"time"
-
-	"github.com/haypile/haypile/adapters/driver"
-)
+import "time"
 
 // Event is something that happened to a connection: one of Lost, AttemptFailed,
 // Recovered, RecoveryFailed, EntityFailed, QueueRenamed, ChannelFailed, Blocked,
@@ -15,7 +11,7 @@ type Event interface{ event() }
 type Lost struct{ Err error } // why
 
 // AttemptFailed: an attempt to connect again has failed.
-type AttemptFailed struct{ Attempt driver.Attempt } // where, what it was at, and why
+type AttemptFailed struct{ Attempt Attempt } // where, what it was at, and why
 
 // Recovered: the connection is back, and all was made again that could be.
 type Recovered struct{ After time.Duration } // since it was lost
