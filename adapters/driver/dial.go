@@ -55,7 +55,7 @@ func open(ctx context.Context, l adapters.Loop, p Params, h core.ClientHandler) 
 	}
 	p, err := p.normalize()
 	d := &dialing{
-		Conn: &Conn{handler: h, onDrain: p.OnDrain, onFlush: p.OnFlush, done: make(chan struct{})},
+		Conn: &Conn{handler: h, onDrain: p.OnDrain, onFlush: p.OnFlush, budget: p.LatencyBudget, done: make(chan struct{})},
 		loop: l, params: p, opened: make(chan struct{}),
 	}
 	if err != nil {

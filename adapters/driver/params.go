@@ -60,6 +60,14 @@ type Params struct {
 	// otherwise ends the attempts, since they would lock out the user.
 	RetryAuth bool
 
+	// LatencyBudget is how long a connection may leave what the broker sends unread
+	// after a read that brought little (under 16 KiB), so that the next brings more:
+	// 0, the default, to 1 s. With a millisecond, a busy consumer of RabbitMQ needs
+	// a fraction of the CPU time, at the same rate; an answer that would come sooner
+	// comes up to the budget later, and what a prefetch allows is all that comes in
+	// that time. Writes, timers and heartbeats do not wait.
+	LatencyBudget time.Duration
+
 	// OnAttempt, if set, is told of each attempt that failed, in the goroutine
 	// that makes them.
 	OnAttempt func(a Attempt)
@@ -152,6 +160,9 @@ func (p Params) normalize() (Params, error) {
 	}
 	if p.Attempts < Unlimited {
 		return p, &core.ConfigError{Field: "Attempts", Value: p.Attempts, Want: "positive or Unlimited"}
+	}
+	if err := p.checkBudget(); err != nil {
+		return p, err
 	}
 	// What a Conn would refuse is refused before anything is dialled.
 	return p, p.Client.Validate()
