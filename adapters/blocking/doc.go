@@ -103,6 +103,25 @@
 // around publishes, deliveries, settlements and requests: the module in otelamqp
 // makes OpenTelemetry traces and metrics of them.
 //
+// # Coming from Pika
+//
+// What BlockingConnection and its channel have is here under these names.
+//
+//	process_data_events(time_limit)    nothing: heartbeats are answered meanwhile
+//	sleep(duration)                    time.Sleep
+//	call_later, remove_timeout         Conn.CallLater, Timer.Stop
+//	add_callback_threadsafe            Conn.AddCallbackThreadsafe; acks need it no more
+//	consume(inactivity_timeout=…)      Channel.Consume with Consume.Inactivity
+//	cancel() and what it returns       leaving the loop; what was not seen goes back
+//	get_waiting_message_count()        Stats.Inbox
+//	start_consuming, stop_consuming    Channel.Handle, whose context ends it
+//	UnroutableError, NackError         ErrUnroutable with the message, ErrNacked
+//	add_on_return_callback             Channel.OnReturn, for what Publish sent
+//	add_on_connection_blocked_callback WithEvents: Blocked, Unblocked; Conn.IsBlocked
+//	update_secret                      Conn.UpdateSecret
+//	basic_nack_supported and others    Conn.HasCapability, Conn.ServerProperties
+//	frames_sent, bytes_received, …     Conn.Stats
+//
 // # Many publishers
 //
 // A Channel may be shared by any number of goroutines. A Pool shares several, on
