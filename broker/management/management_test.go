@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -312,12 +313,47 @@ func TestThePageLoadsNothingFromElsewhere(t *testing.T) {
 	}
 }
 
-func TestTheSnapshotIsBounded(t *testing.T) {
+func TestRequestsMayComeAtOnce(t *testing.T) {
 	b := showcase.New()
+	h := management.New(b)
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			for _, path := range []string{"/api/overview", "/api/queues", "/snapshot", "/api/exchanges/%2F?sort=name&page=1"} {
+				b.Change(func(s *broker.State) { s.Queue("/", "kept").Ready++ })
+				if a := ask(h, "GET", path, "guest"); a.status != 200 {
+					t.Errorf("%s: %d", path, a.status)
+				}
+			}
+		})
+	}
+	all.Wait()
+}
+
+func BenchmarkSnapshotOfManyQueues(b *testing.B) {
+	broker := many(10000)
+	h := management.New(broker)
+	for b.Loop() {
+		ask(h, "GET", "/snapshot", "guest")
+	}
+}
+
+// many has that many queues.
+func many(queues int) *showcase.Broker {
+	b := showcase.New()
+	b.Change(func(s *broker.State) {
+		for i := range queues {
+			s.Queues = append(s.Queues, broker.QueueState{VirtualHost: "/", Name: fmt.Sprint("q", i)})
+		}
+	})
+	return b
+}
+
+func TestTheSnapshotIsBounded(t *testing.T) {
+	b := many(3000)
 	h := management.New(b)
 	b.Change(func(s *broker.State) {
 		for i := range 3000 {
-			s.Queues = append(s.Queues, broker.QueueState{VirtualHost: "/", Name: fmt.Sprint("q", i)})
 			s.Connections = append(s.Connections, broker.ConnectionState{Name: fmt.Sprint("c", i), Channels: make([]broker.ChannelState, 2)})
 		}
 	})

@@ -72,6 +72,40 @@ func TestThePageFollowsTheBroker(t *testing.T) {
 	w.await("there is nothing left", `document.querySelector("#queues-table tbody").textContent === "no queues" && document.querySelector("#graph").textContent === "no bindings and no queues"`)
 }
 
+func TestThePictureHoldsCircles(t *testing.T) {
+	w := open(t, func(b *showcase.Broker) {
+		b.Change(func(s *broker.State) {
+			for _, pair := range [][2]string{{"archive", "orders"}, {"by-country", "by-country"}, {"by-country", "archive"}, {"archive", "by-country"}} {
+				s.Bindings = append(s.Bindings, broker.BindingState{VirtualHost: "/", Source: pair[0], Destination: pair[1], ToExchange: true, RoutingKey: "back"})
+			}
+		})
+	})
+	if lines := evaluate[int](w, `document.querySelectorAll("#graph .edge").length`); lines != 11 {
+		t.Errorf("%d lines, want 11", lines)
+	}
+	if broken := evaluate[int](w, `[...document.querySelectorAll("#graph [d]")].filter((p) => p.getAttribute("d").includes("NaN")).length`); broken > 0 {
+		t.Errorf("%d lines go nowhere", broken)
+	}
+}
+
+func TestManyLinksShowTheirKeysOnDemand(t *testing.T) {
+	w := open(t, func(b *showcase.Broker) {
+		b.Change(func(s *broker.State) {
+			for i := range 30 {
+				s.Bindings = append(s.Bindings, broker.BindingState{VirtualHost: "/", Source: "orders", Destination: fmt.Sprint("q", i), RoutingKey: "key"})
+			}
+		})
+	})
+	const shown = `[...document.querySelectorAll("#graph .edge text")].filter((l) => getComputedStyle(l).display !== "none").length`
+	if n := evaluate[int](w, shown); n > 0 {
+		t.Errorf("%d keys over each other", n)
+	}
+	w.run(chromedp.Evaluate(`document.querySelector("#graph [aria-label='queue q7, queue']").focus()`, nil))
+	if n := evaluate[int](w, shown); n != 1 {
+		t.Errorf("%d keys of the queue in focus", n)
+	}
+}
+
 func TestRatesFollowTheCounters(t *testing.T) {
 	w := open(t, nil)
 	w.broker.Change(func(s *broker.State) { s.Queue("/", "packing").Totals.Published += 1000 })

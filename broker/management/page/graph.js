@@ -4,8 +4,9 @@ import { count, element, exchangeName, named, setText, svg } from "./dom.js";
 
 const node = { width: 210, height: 42, gap: 16 };
 const aisle = 230; // at least, between columns
-const lane = 26; // the height that a link takes which passes a column
+const lane = 18; // the height that a link takes which passes a column
 const atLeast = 1096; // wide
+const readable = 24; // links, beyond which labels show only for a chosen node
 
 export class Graph {
   #into;
@@ -40,7 +41,7 @@ export class Graph {
       return;
     }
     const { width, height } = place(columns);
-    const picture = svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "group", "aria-label": `${nodes.size} exchanges and queues, ${edges.length} links` },
+    const picture = svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height, class: edges.length > readable ? "dense" : "", role: "group", "aria-label": `${nodes.size} exchanges and queues, ${edges.length} links` },
       svg("defs", {}, svg("marker", { id: "arrow", viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 7, markerHeight: 7, orient: "auto" }, svg("path", { d: "M0 0L8 4L0 8Z" }))));
     for (const e of edges) picture.append((e.element = drawEdge(e)));
     for (const n of nodes.values()) picture.append(this.#drawNode(n, edges));
@@ -105,19 +106,25 @@ function label(b) {
   return [b.routing_key, headers].filter(Boolean).join(" ");
 }
 
-// layers puts what is bound to an exchange to the right of it, three columns of
-// exchanges at most, so that circles end; and all queues into the last column.
+// layers puts queues into the last column, exchanges that lead only to them into the
+// one before, and what leads to such an exchange to the left of it, in three columns of
+// exchanges at most.
 function layers(nodes, edges) {
-  for (let round = 0; round < 2; round++) {
-    for (const e of edges) {
-      const to = nodes.get(e.to);
-      if (to.kind === "exchange") to.column = Math.max(to.column, Math.min(2, nodes.get(e.from).column + 1));
+  const between = edges.filter((e) => nodes.get(e.to).kind === "exchange");
+  const heights = new Map();
+  const height = (key, above) => {
+    if (above.has(key)) return -1; // a circle ends here
+    if (!heights.has(key)) {
+      const below = between.filter((e) => e.from === key).map((e) => height(e.to, new Set(above).add(key)));
+      heights.set(key, Math.min(2, 1 + Math.max(-1, ...below)));
     }
-  }
-  const last = 1 + Math.max(0, ...[...nodes.values()].map((n) => n.column));
+    return heights.get(key);
+  };
+  const exchanges = [...nodes.values()].filter((n) => n.kind === "exchange");
+  const last = 1 + Math.max(0, ...exchanges.map((n) => height(n.id, new Set())));
   const columns = Array.from({ length: last + 1 }, () => []);
   for (const n of nodes.values()) {
-    if (n.kind === "queue") n.column = last;
+    n.column = n.kind === "queue" ? last : last - 1 - heights.get(n.id);
     columns[n.column].push(n);
   }
   for (const e of edges) thread(e, nodes, columns);
@@ -169,20 +176,34 @@ function place(columns) {
 }
 
 function drawEdge(e) {
-  let d = "";
-  const spans = e.path.slice(1).map((to, i) => {
-    const from = e.path[i];
-    const a = { x: from.x + node.width, y: from.middle };
-    const b = { x: to.x - (to.passes ? 0 : 2), y: to.middle };
-    const bend = Math.max(40, Math.abs(b.x - a.x) / 2);
-    d += `${i ? "L" : "M"}${a.x} ${a.y}C${a.x + bend} ${a.y} ${b.x - bend} ${b.y} ${b.x} ${b.y}`;
-    return { x: (a.x + b.x) / 2, y: (a.y + b.y) / 2 };
-  });
-  const at = spans.at(-1); // the middle of such a curve is that of its ends
   const text = cut(labels(e.labels), 28);
+  const { d, x, y } = e.path.at(-1).column > e.path[0].column ? forward(e.path) : backward(e.path[0], e.path.at(-1));
   return svg("g", { class: e.implied ? "edge implied" : "edge" },
     svg("path", { d, "marker-end": "url(#arrow)" }),
-    ...(text ? [svg("text", { x: at.x, y: at.y + 4 }, svg("title", {}, e.labels.join("\n")), text)] : []));
+    ...(text ? [svg("text", { x, y: y + 4 }, svg("title", {}, e.labels.join("\n")), text)] : []));
+}
+
+// forward is the line through all places of a path, and where its label stands: in
+// the middle of the last curve, which is that of its ends.
+function forward(path) {
+  let d = "";
+  let middle;
+  path.slice(1).forEach((to, i) => {
+    const from = path[i];
+    const a = { x: from.x + node.width, y: from.middle };
+    const b = { x: to.x - (to.passes ? 0 : 2), y: to.middle };
+    const bend = (b.x - a.x) / 2;
+    d += `${i ? "L" : "M"}${a.x} ${a.y}C${a.x + bend} ${a.y} ${b.x - bend} ${b.y} ${b.x} ${b.y}`;
+    middle = { x: (a.x + b.x) / 2, y: (a.y + b.y) / 2 };
+  });
+  return { d, ...middle };
+}
+
+// backward is the line of a circle of exchanges, or of one that is bound to itself.
+function backward(from, to) {
+  const a = { x: from.x + node.width, y: from.middle }, b = { x: to.x - 2, y: to.middle };
+  const low = Math.max(a.y, b.y) + 40;
+  return { d: `M${a.x} ${a.y}C${a.x + 50} ${low} ${b.x - 50} ${low} ${b.x} ${b.y}`, x: (a.x + b.x) / 2, y: low - 12 };
 }
 
 const labels = (all) => (all.length > 2 ? `${all.slice(0, 2).join(", ")}, +${all.length - 2}` : all.join(", "));

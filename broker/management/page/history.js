@@ -58,7 +58,7 @@ export function sparkline(...classes) {
 function draw(lines, series) {
   const top = Math.max(1, ...series.flatMap((s) => s.points));
   lines.forEach(([area, line], i) => {
-    const points = series[i].points;
+    const points = i && !Math.max(...series[i].points) ? [] : series[i].points; // a second line only where there is something
     const x = (k) => (100 * (length - points.length + k)) / (length - 1);
     const y = (p) => 19 - (18 * p) / top;
     const d = points.map((p, k) => `${k ? "L" : "M"}${x(k).toFixed(1)} ${y(p).toFixed(1)}`).join("");

@@ -54,8 +54,8 @@ const queueRate = (q, field) => history.rate(`${field} ${object(q)}`, q.message_
 const queues = new Table($("queues-table"), "Queues", [
   { title: "Queue", text: (q) => named(q.name, q.vhost) },
   { title: "Features", class: "w-wide minor", text: (q) => [q.type, ...flags(q)].join(", ") },
-  { title: "Ready", class: number, text: (q) => count(q.messages_ready) },
-  { title: "Unacked", class: number, text: (q) => count(q.messages_unacknowledged) },
+  { title: "Ready", class: `${number} ready`, text: (q) => count(q.messages_ready) },
+  { title: "Unacked", class: `${number} unacked`, text: (q) => count(q.messages_unacknowledged) },
   { title: "Last 60 s", class: "w-line", lines: ["ready", "unacked"], series: (q) => q.depth },
   { title: "In", class: `${number} minor`, text: (q) => rate(q.in.last) },
   { title: "Out", class: `${number} minor`, text: (q) => rate(q.out.last) },
@@ -79,7 +79,7 @@ const connections = new Table($("connections-table"), "Connections", [
   { title: "State", class: "w-text", text: (c) => c.state },
   { title: "Channels", class: `${number} minor`, text: (c) => count(c.channels) },
   { title: "From it", class: number, text: (c) => `${bytes(c.received.last)}/s` },
-  { title: "To it", class: number, text: (c) => `${bytes(c.sent.last)}/s` },
+  { title: "To it", class: `${number} minor`, text: (c) => `${bytes(c.sent.last)}/s` },
 ], "no connections");
 
 const modes = (c) => [c.confirm && "confirm", c.transactional && "tx"].filter(Boolean).join(", ") || none;
