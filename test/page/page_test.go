@@ -219,12 +219,15 @@ func TestThePageReadsWell(t *testing.T) {
 		live(w)
 	}
 	for _, scheme := range []string{"light", "dark"} {
-		for name, width := range map[string]int64{"desk": 1280, "phone": 360} {
+		for name, width := range map[string]int64{"desk": 1280, "tablet": 820, "small tablet": 650, "phone": 360} {
 			t.Run(scheme+" on a "+name, func(t *testing.T) {
 				media := []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}
 				w.run(chromedp.EmulateViewport(width, 900), emulation.SetEmulatedMedia().WithFeatures(media))
 				if wide := evaluate[int64](w, "document.documentElement.scrollWidth"); wide > width {
 					t.Errorf("the page is %d wide", wide)
+				}
+				if narrow := evaluate[[]string](w, `[...document.querySelectorAll("thead th:first-child")].filter((h) => h.getClientRects().length && h.clientWidth < 90).map((h) => h.textContent + " " + h.clientWidth)`); len(narrow) > 0 {
+					t.Errorf("no room for names: %q", narrow)
 				}
 				if faint := evaluate[[]string](w, contrast); len(faint) > 0 {
 					t.Errorf("faint texts:\n%s", strings.Join(faint, "\n"))
