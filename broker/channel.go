@@ -24,7 +24,6 @@ type channel struct {
 	held       int         // unacked deliveries of all consumers
 	refused    []*consumer // that wait for the limit
 	confirming bool
-	published  uint64 // since confirm.select
 	tx         *transaction
 	timeout    alarm
 	totals     Totals
@@ -185,6 +184,7 @@ func (ch *channel) leave() {
 		c.unsubscribe()
 	}
 	if ch.tx != nil {
+		ch.endTx()
 		for i := range ch.tx.settled {
 			ch.unacked.restore([]delivery{ch.tx.settled[i].delivery})
 		}
