@@ -14,8 +14,8 @@ import (
 	"time"
 
 	"github.com/haypile/haypile/adapters/blocking"
+	"github.com/haypile/haypile/broker"
 	"github.com/haypile/haypile/broker/management"
-	"github.com/haypile/haypile/internal/showcase"
 	"github.com/haypile/haypile/test/rabbitmq"
 )
 
@@ -73,8 +73,29 @@ func (a api) object(path string) map[string]any {
 // consumed; and a broker of ours with all that, too.
 func start(t *testing.T) (theirs, ours api) {
 	node := rabbitmq.Start(t, rabbitmq.WithManagement())
+	fill(t, node.URL())
+	theirs = api{t, node.ManagementURL()}
+	for deadline := time.Now().Add(time.Minute); !theirs.told(); time.Sleep(100 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("RabbitMQ's statistics did not come within a minute")
+		}
+	}
+	b, err := broker.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { b.Stop(context.Background()) })
+	fill(t, b.URL())
+	server := httptest.NewServer(management.New(b))
+	t.Cleanup(server.Close)
+	return theirs, api{t, server.URL}
+}
+
+// fill has a client do what start says.
+func fill(t *testing.T, url string) {
+	t.Helper()
 	ctx := context.Background()
-	conn, err := blocking.Dial(ctx, node.URL(), blocking.WithName("shop"))
+	conn, err := blocking.Dial(ctx, url, blocking.WithName("shop"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,15 +125,6 @@ func start(t *testing.T) (theirs, ours api) {
 		for range ch.Consume(ctx, &blocking.Consume{Queue: "billing", Tag: "biller"}) {
 		}
 	}()
-	theirs = api{t, node.ManagementURL()}
-	for deadline := time.Now().Add(time.Minute); !theirs.told(); time.Sleep(100 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("RabbitMQ's statistics did not come within a minute")
-		}
-	}
-	server := httptest.NewServer(management.New(showcase.New()))
-	t.Cleanup(server.Close)
-	return theirs, api{t, server.URL}
 }
 
 // told tells that the statistics have come, which RabbitMQ gathers now and then.
