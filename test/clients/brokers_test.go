@@ -1,0 +1,69 @@
+package clients
+
+import (
+	"context"
+	"net/url"
+	"strconv"
+	"sync"
+	"testing"
+
+	"github.com/haypile/haypile/test/rabbitmq"
+)
+
+// target is a running broker with the user guest, for clients that run at the
+// same time.
+type target struct {
+	port, tlsPort  int    // on localhost
+	authority      string // the file with what signed the certificate
+	block, unblock func(t *testing.T)
+}
+
+var brokers = []struct {
+	name  string
+	start func(t *testing.T) *target
+}{
+	{"RabbitMQ", startRabbitMQ},
+}
+
+func startRabbitMQ(t *testing.T) *target {
+	node := rabbitmq.Start(t, rabbitmq.WithTLS())
+	secure, err := url.Parse(node.TLSURL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	port, err := strconv.Atoi(secure.Port())
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := &alarm{set: func(t *testing.T, limit string) {
+		if _, err := node.Ctl(context.Background(), "set_vm_memory_high_watermark", limit); err != nil {
+			t.Error(err)
+		}
+	}}
+	return &target{node.Port, port, secure.Query().Get("cacertfile"), a.begin, a.end}
+}
+
+// alarm is a node's memory alarm, which blocks all its clients: it lasts for as
+// long as one of them wants it.
+type alarm struct {
+	set func(t *testing.T, limit string)
+
+	mu    sync.Mutex
+	wants int
+}
+
+func (a *alarm) begin(t *testing.T) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.wants++; a.wants == 1 {
+		a.set(t, "0.0000001")
+	}
+}
+
+func (a *alarm) end(t *testing.T) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.wants--; a.wants == 0 {
+		a.set(t, "0.4")
+	}
+}

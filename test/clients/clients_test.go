@@ -1,0 +1,193 @@
+package clients
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// bound is for all scenarios of one client. Each program gives up one that takes
+// too long, so it is for a program that does not even do that.
+const bound = 10 * time.Minute
+
+// client is a program to run.
+type client struct {
+	name    string
+	command func(t *testing.T) []string
+	lacks   []string // scenarios that it cannot express, or that its sibling shows
+}
+
+var clients = []client{
+	{"pika blocking", script("/usr/bin/python3", "-B", "pika/blocking.py"), []string{
+		"exchange not found", "immediate", "mechanism AMQPLAIN",
+	}},
+	{"pika select", script("/usr/bin/python3", "-B", "pika/selecting.py"), []string{
+		"bindings", "recover", "expired", "server-named", "counts", "exchange not found", "locked", "consumer exists", "immediate", "mechanism AMQPLAIN",
+	}},
+	{"amqp091-go", goProgram("amqp091"), nil},
+	{"amqplib", script("node", "amqplib/main.js"), []string{"transaction", "immediate"}},
+	{"amqp-tools", script("amqp-tools/run"), []string{
+		"server", "properties", "confirms", "return", "prefetch", "recover", "rejected", "expired", "rpc", "transaction",
+		"consumer cancelled", "unknown tag", "locked", "consumer exists", "immediate", "mechanism AMQPLAIN", "blocked", "close",
+	}},
+}
+
+// script is a program that needs no building.
+func script(command ...string) func(*testing.T) []string {
+	return func(*testing.T) []string { return command }
+}
+
+// goProgram builds the module in the folder.
+func goProgram(folder string) func(*testing.T) []string {
+	return func(t *testing.T) []string {
+		program := filepath.Join(t.TempDir(), folder)
+		build := exec.Command("go", "build", "-o", program, ".")
+		build.Dir = folder
+		if out, err := build.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		return []string{program}
+	}
+}
+
+func TestOtherClients(t *testing.T) {
+	expected := readExpected(t)
+	for _, b := range brokers {
+		t.Run(b.name, func(t *testing.T) {
+			target := b.start(t)
+			// Its end is the broker's.
+			t.Run("clients", func(t *testing.T) {
+				for i, c := range clients {
+					for _, secure := range []bool{false, true} {
+						link := map[bool]string{false: "TCP", true: "TLS"}[secure]
+						t.Run(c.name+" over "+link, func(t *testing.T) {
+							t.Parallel()
+							compare(t, run(t, c, fmt.Sprintf("%d%s-", i, link), target, secure), expected.of(c))
+						})
+					}
+				}
+			})
+		})
+	}
+}
+
+// line is what a client sees in a scenario.
+type line struct{ scenario, saw string }
+
+// expectation is testdata/expected.txt.
+type expectation []line
+
+func readExpected(t *testing.T) (all expectation) {
+	t.Helper()
+	text, err := os.ReadFile("testdata/expected.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for l := range strings.Lines(string(text)) {
+		if l = strings.TrimSpace(l); l != "" && !strings.HasPrefix(l, "#") {
+			all = append(all, parse(l))
+		}
+	}
+	return all
+}
+
+func parse(text string) line {
+	scenario, saw, _ := strings.Cut(text, ": ")
+	return line{scenario, saw}
+}
+
+// of is what the client is to see.
+func (all expectation) of(c client) (own []line) {
+	for _, l := range all {
+		scenario, only, some := strings.Cut(strings.TrimSuffix(l.scenario, "]"), " [")
+		switch at := slices.IndexFunc(own, func(o line) bool { return o.scenario == scenario }); {
+		case some && only != c.name || slices.Contains(c.lacks, scenario):
+		case at >= 0:
+			own[at].saw = l.saw
+		default:
+			own = append(own, line{scenario, l.saw})
+		}
+	}
+	return own
+}
+
+// compare fails the test unless the client saw what it was to see, in order.
+func compare(t *testing.T, got, want []line) {
+	t.Helper()
+	for i := range max(len(got), len(want)) {
+		switch {
+		case i >= len(got):
+			t.Errorf("%s: not run, expected %s", want[i].scenario, want[i].saw)
+		case i >= len(want):
+			t.Errorf("%s: unexpected: %s", got[i].scenario, got[i].saw)
+		case got[i].scenario != want[i].scenario:
+			t.Fatalf("ran %q, expected %q", got[i].scenario, want[i].scenario)
+		case got[i].saw != want[i].saw:
+			t.Errorf("%s:\n saw      %s\n expected %s", want[i].scenario, got[i].saw, want[i].saw)
+		}
+	}
+}
+
+// run runs the client and returns what it saw. Its prefix is its own, and short,
+// since brokers cut long texts off.
+func run(t *testing.T, c client, prefix string, target *target, secure bool) (saw []line) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), bound)
+	defer cancel()
+	port, authority := target.port, "-"
+	if secure {
+		port, authority = target.tlsPort, target.authority
+	}
+	command := append(c.command(t), "localhost", fmt.Sprint(port), prefix, authority)
+	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
+	var complaints bytes.Buffer
+	cmd.Stderr = &complaints
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatalf("%v: test/run installs what is missing", err)
+	}
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		text := strings.ReplaceAll(lines.Text(), prefix, "")
+		if request, ok := strings.CutPrefix(text, "!"); ok {
+			steer(t, target, request, in)
+			continue
+		}
+		saw = append(saw, parse(text))
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("%s: %v", c.name, err)
+	}
+	if t.Failed() || complaints.Len() > 0 {
+		t.Logf("%s complained:\n%s", c.name, &complaints)
+	}
+	return saw
+}
+
+// steer does to the broker what a client asks for, and tells the client.
+func steer(t *testing.T, target *target, request string, in io.Writer) {
+	switch request {
+	case "block":
+		target.block(t)
+	case "unblock":
+		target.unblock(t)
+	default:
+		t.Errorf("unknown request %q", request)
+	}
+	fmt.Fprintln(in)
+}
