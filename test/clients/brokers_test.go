@@ -16,6 +16,7 @@ type target struct {
 	port, tlsPort  int    // on localhost
 	authority      string // the file with what signed the certificate
 	block, unblock func(t *testing.T)
+	left           func(t *testing.T) string // connections and queues, of which clients are to leave none
 }
 
 var brokers = []struct {
@@ -40,7 +41,17 @@ func startRabbitMQ(t *testing.T) *target {
 			t.Error(err)
 		}
 	}}
-	return &target{node.Port, port, secure.Query().Get("cacertfile"), a.begin, a.end}
+	left := func(t *testing.T) (all string) {
+		for _, list := range [][]string{{"list_connections", "name", "client_properties"}, {"list_queues", "name"}} {
+			out, err := node.Ctl(context.Background(), append(list, "--quiet", "--no-table-headers")...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all += out
+		}
+		return all
+	}
+	return &target{node.Port, port, secure.Query().Get("cacertfile"), a.begin, a.end, left}
 }
 
 // alarm is a node's memory alarm, which blocks all its clients: it lasts for as
