@@ -36,7 +36,8 @@ func startRabbitMQ(t *testing.T) *target {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := &alarm{set: func(t *testing.T, limit string) {
+	a := &alarm{set: func(t *testing.T, low bool) {
+		limit := map[bool]string{true: "0.0000001", false: "0.4"}[low]
 		if _, err := node.Ctl(context.Background(), "set_vm_memory_high_watermark", limit); err != nil {
 			t.Error(err)
 		}
@@ -54,10 +55,10 @@ func startRabbitMQ(t *testing.T) *target {
 	return &target{node.Port, port, secure.Query().Get("cacertfile"), a.begin, a.end, left}
 }
 
-// alarm is a node's memory alarm, which blocks all its clients: it lasts for as
+// alarm is a broker's memory alarm, which blocks all its clients: it lasts for as
 // long as one of them wants it.
 type alarm struct {
-	set func(t *testing.T, limit string)
+	set func(t *testing.T, low bool)
 
 	mu    sync.Mutex
 	wants int
@@ -67,7 +68,7 @@ func (a *alarm) begin(t *testing.T) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.wants++; a.wants == 1 {
-		a.set(t, "0.0000001")
+		a.set(t, true)
 	}
 }
 
@@ -75,6 +76,6 @@ func (a *alarm) end(t *testing.T) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.wants--; a.wants == 0 {
-		a.set(t, "0.4")
+		a.set(t, false)
 	}
 }

@@ -55,12 +55,6 @@ func consumerExists(conn *amqp.Connection, ch *amqp.Channel) error {
 	return err
 }
 
-func immediate(conn *amqp.Connection, ch *amqp.Channel) string {
-	closed := conn.NotifyClose(make(chan *amqp.Error, 1))
-	must(ch.Publish("", queue(ch, "immediate", nil), false, true, amqp.Publishing{}))
-	return reason(<-closed)
-}
-
 func wrongPassword() string {
 	_, err := dial("wrong", amqp.Config{})
 	return reason(err)

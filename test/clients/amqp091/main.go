@@ -29,10 +29,12 @@ var host, port, prefix, authority string
 
 var input = bufio.NewReader(os.Stdin)
 
-var scenarios = []struct {
+type scenario struct {
 	name string
 	run  func() string
-}{
+}
+
+var scenarios = []scenario{
 	{"server", withChannel(server)},
 	{"get", withChannel(get)},
 	{"properties", withChannel(properties)},
@@ -65,7 +67,6 @@ var scenarios = []struct {
 	{"refused", refused(reserved)},
 	{"locked", refused(locked)},
 	{"consumer exists", refused(consumerExists)},
-	{"immediate", withChannel(immediate)},
 	{"wrong password", wrongPassword},
 	{"wrong virtual host", wrongVirtualHost},
 	{"mechanism AMQPLAIN", amqplain},
@@ -79,6 +80,12 @@ var scenarios = []struct {
 func main() {
 	host, port, prefix, authority = os.Args[1], os.Args[2], os.Args[3], os.Args[4]
 	only := os.Args[5:]
+	for _, r := range refusals {
+		scenarios = append(scenarios, scenario{r.name, refused(r.run)})
+	}
+	for _, o := range offences {
+		scenarios = append(scenarios, scenario{o.name, offended(o.run)})
+	}
 	for _, s := range scenarios {
 		if len(only) == 0 || slices.Contains(only, s.name) {
 			fmt.Printf("%s: %s\n", s.name, guarded(s.run))
@@ -144,6 +151,11 @@ func refused(run func(*amqp.Connection, *amqp.Channel) error) func() string {
 		must(must1(conn.Channel()).Close())
 		return said
 	})
+}
+
+// offended is a scenario whose connection the broker closes.
+func offended(run func(*amqp.Connection, *amqp.Channel) error) func() string {
+	return withChannel(func(conn *amqp.Connection, ch *amqp.Channel) string { return reason(run(conn, ch)) })
 }
 
 // reason is the code and text that the broker closed a channel or connection with.

@@ -17,7 +17,7 @@ class Inbox {
 }
 
 function dial({ password = 'guest', vhost = '/', heartbeat = 60, frameMax = 131072, credentials } = {}) {
-  const options = { credentials };
+  const options = { credentials, noDelay: true };
   if (ca !== '-') Object.assign(options, { ca: [fs.readFileSync(ca)], servername: 'localhost' });
   return amqp.connect({
     protocol: ca === '-' ? 'amqp' : 'amqps', hostname: host, port, username: 'guest', password, vhost, heartbeat, frameMax,
