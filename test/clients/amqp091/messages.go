@@ -109,17 +109,14 @@ func returned(_ *amqp.Connection, ch *amqp.Channel) string {
 	must(ch.Confirm(false))
 	returns, acks := ch.NotifyReturn(make(chan amqp.Return, 1)), ch.NotifyPublish(make(chan amqp.Confirmation))
 	must(ch.Publish("", named("nowhere"), true, false, amqp.Publishing{Body: []byte("lost")}))
-	var saw string
-	select { // the client waits for us to take the confirmation
+	c := <-acks // the client reads nothing more before we take it
+	select {
 	case r := <-returns:
-		saw = fmt.Sprintf("%d %s, %q to %q by %q", r.ReplyCode, r.ReplyText, r.Body, r.Exchange, r.RoutingKey)
-	case <-acks:
-		return "acked before it was returned"
+		outcome := map[bool]string{true: "acked", false: "nacked"}[c.Ack]
+		return fmt.Sprintf("%d %s, %q to %q by %q, then %s", r.ReplyCode, r.ReplyText, r.Body, r.Exchange, r.RoutingKey, outcome)
+	default:
+		return "not returned before it is settled"
 	}
-	if c := <-acks; c.Ack {
-		saw += ", then acked"
-	}
-	return saw
 }
 
 func transaction(_ *amqp.Connection, ch *amqp.Channel) string {
