@@ -2,6 +2,7 @@ package clients
 
 import (
 	"context"
+	"errors"
 	"net/url"
 	"strconv"
 	"sync"
@@ -16,6 +17,7 @@ type target struct {
 	port, tlsPort  int    // on localhost
 	authority      string // the file with what signed the certificate
 	block, unblock func(t *testing.T)
+	restart        func(t *testing.T)
 	left           func(t *testing.T) string // connections and queues, of which clients are to leave none
 }
 
@@ -52,7 +54,12 @@ func startRabbitMQ(t *testing.T) *target {
 		}
 		return all
 	}
-	return &target{node.Port, port, secure.Query().Get("cacertfile"), a.begin, a.end, left}
+	restart := func(t *testing.T) {
+		if err := errors.Join(node.Stop(), node.Restart()); err != nil {
+			t.Error(err)
+		}
+	}
+	return &target{node.Port, port, secure.Query().Get("cacertfile"), a.begin, a.end, restart, left}
 }
 
 // alarm is a broker's memory alarm, which blocks all its clients: it lasts for as

@@ -26,11 +26,16 @@ type client struct {
 	lacks   []string // scenarios that it cannot express, or that its sibling shows
 }
 
+// disturbing is a scenario that no other client may see. It runs when it is asked
+// for alone.
+const disturbing = "restart"
+
 var clients = []client{
 	{"pika blocking", script("/usr/bin/python3", "-B", "pika/blocking.py"), []string{"exchange not found"}},
 	{"pika select", script("/usr/bin/python3", "-B", "pika/selecting.py"), []string{
 		"bindings", "recover", "expired", "server-named", "counts", "overflow", "priorities", "single active consumer", "consumer priority",
 		"quorum", "alternate exchange", "queue expires", "channels", "small frames", "exchange not found", "locked", "consumer exists",
+		disturbing,
 	}},
 	{"amqp091-go", goProgram("amqp091"), nil},
 	{"amqplib", script("node", "amqplib/main.js"), []string{"transaction"}},
@@ -38,6 +43,7 @@ var clients = []client{
 		"server", "properties", "confirms", "return", "prefetch", "recover", "rejected", "expired", "rpc", "transaction",
 		"overflow", "priorities", "single active consumer", "consumer priority", "quorum", "alternate exchange", "queue expires", "channels",
 		"small frames", "consumer cancelled", "unknown tag", "locked", "consumer exists", "blocked", "close",
+		disturbing,
 	}},
 }
 
@@ -70,11 +76,18 @@ func TestOtherClients(t *testing.T) {
 						link := map[bool]string{false: "TCP", true: "TLS"}[secure]
 						t.Run(c.name+" over "+link, func(t *testing.T) {
 							t.Parallel()
-							compare(t, run(t, c, fmt.Sprintf("%d%s-", i, link), target, secure), expected.of(c))
+							compare(t, run(t, c, fmt.Sprintf("%d%s-", i, link), target, secure), expected.of(c, false))
 						})
 					}
 				}
 			})
+			for i, c := range clients {
+				if !slices.Contains(c.lacks, disturbing) {
+					t.Run(c.name+" over a restart", func(t *testing.T) {
+						compare(t, run(t, c, fmt.Sprintf("%d-", i), target, false, disturbing), expected.of(c, true))
+					})
+				}
+			}
 			cleared(t, target)
 		})
 	}
@@ -117,12 +130,12 @@ func parse(text string) line {
 	return line{scenario, saw}
 }
 
-// of is what the client is to see.
-func (all expectation) of(c client) (own []line) {
+// of is what the client is to see: in the disturbing scenario, or in all others.
+func (all expectation) of(c client, alone bool) (own []line) {
 	for _, l := range all {
 		scenario, only, some := strings.Cut(strings.TrimSuffix(l.scenario, "]"), " [")
 		switch at := slices.IndexFunc(own, func(o line) bool { return o.scenario == scenario }); {
-		case some && only != c.name || slices.Contains(c.lacks, scenario):
+		case some && only != c.name || slices.Contains(c.lacks, scenario) || (scenario == disturbing) != alone:
 		case at >= 0:
 			own[at].saw = l.saw
 		default:
@@ -153,8 +166,9 @@ func compare(t *testing.T, got, want []line) {
 }
 
 // run runs the client and returns what it saw. Its prefix is its own, and short,
-// since brokers cut long texts off.
-func run(t *testing.T, c client, prefix string, target *target, secure bool) (saw []line) {
+// since brokers cut long texts off. Without scenarios, it runs all but the
+// disturbing one.
+func run(t *testing.T, c client, prefix string, target *target, secure bool, scenarios ...string) (saw []line) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), bound)
 	defer cancel()
@@ -162,7 +176,7 @@ func run(t *testing.T, c client, prefix string, target *target, secure bool) (sa
 	if secure {
 		port, authority = target.tlsPort, target.authority
 	}
-	command := append(c.command(t), "localhost", fmt.Sprint(port), prefix, authority)
+	command := slices.Concat(c.command(t), []string{"localhost", fmt.Sprint(port), prefix, authority}, scenarios)
 	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
 	var complaints bytes.Buffer
 	cmd.Stderr = &complaints
@@ -213,6 +227,8 @@ func (s *steering) do(request string) {
 		s.blocked = true
 	case request == "unblock":
 		s.end()
+	case request == "restart":
+		s.target.restart(s.t)
 	default:
 		s.t.Errorf("the client asks to %q", request)
 	}

@@ -5,8 +5,8 @@ const crypto = require('node:crypto');
 const readline = require('node:readline');
 const amqp = require('amqplib');
 const {
-  Inbox, again, channel, consume, death, dial, dying, fails, fetch, fill, named, publish, queue, quoted, ready, refused,
-  sleep, spaced, withChannel,
+  Inbox, again, channel, consume, death, dial, dying, fails, fetch, fill, named, publish, queue, quoted, ready, reason,
+  refused, sleep, spaced, withChannel,
 } = require('./kit');
 
 const input = readline.createInterface({ input: process.stdin });
@@ -263,6 +263,28 @@ module.exports = {
     const end = await told.take();
     return `${quoted(begin)}, then ${end}, and it has ${quoted((await fetch(ch, q)).content)}`;
   }),
+
+  restart: async () => {
+    let conn = await dial();
+    conn.on('error', () => {});
+    const ended = new Promise((resolve) => conn.on('close', resolve));
+    let ch = await channel(conn, 'createConfirmChannel');
+    const { queue: q } = await ch.assertQueue(named('restart'), { durable: true });
+    ch.sendToQueue(q, Buffer.from('lost'));
+    ch.sendToQueue(q, Buffer.from('kept'), { persistent: true });
+    await ch.waitForConfirms();
+    console.log('!restart');
+    const answered = answer();
+    let saw = reason(await ended);
+    await answered;
+    conn = await dial();
+    ch = await channel(conn);
+    const m = await fetch(ch, q);
+    saw += `; ${quoted(m.content)} of ${m.fields.messageCount + 1}`;
+    await ch.deleteQueue(q);
+    await conn.close();
+    return saw;
+  },
 
   close: async () => {
     const conn = await dial();

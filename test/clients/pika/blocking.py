@@ -3,7 +3,7 @@ import hashlib
 import os
 
 import pika
-from pika.exceptions import AMQPConnectionError, ChannelClosedByBroker, UnroutableError
+from pika.exceptions import AMQPConnectionError, ChannelClosedByBroker, ConnectionClosedByBroker, UnroutableError
 
 import blocking_queues  # registers its scenarios
 from blocking_kit import consume, dial, fill, get, publish, queue, ready, wait, with_channel
@@ -341,6 +341,28 @@ def _():
     ch.close()
     connection.close()
     return "closed" if ch.is_closed and connection.is_closed else "not closed"
+
+
+@scenario("restart")
+def _():
+    connection = dial()
+    ch = connection.channel()
+    q = ch.queue_declare(named("restart"), durable=True).method.queue
+    ch.confirm_delivery()
+    publish(ch, q, "lost")
+    publish(ch, q, "kept", properties=pika.BasicProperties(delivery_mode=2))
+    say("!restart")
+    try:
+        wait(connection, lambda: False)
+    except ConnectionClosedByBroker as err:
+        saw = closed(err)
+    input()
+    connection = dial()
+    ch = connection.channel()
+    saw += "; %s of %d" % (quoted(get(ch, q)[2]), ready(ch, q) + 1)
+    ch.queue_delete(q)
+    connection.close()
+    return saw
 
 
 run_all(lambda fn: fn())

@@ -20,12 +20,14 @@ ONLY = sys.argv[5:]
 BOUND = 90  # seconds for one scenario, generously
 
 SCENARIOS = []
+DISTURBING = "restart"  # runs when it is asked for alone
 
 
 def scenario(name):
     """Registers a function that returns what it saw."""
     def register(fn):
-        SCENARIOS.append((name, fn))
+        if name in ONLY or not ONLY and name != DISTURBING:
+            SCENARIOS.append((name, fn))
         return fn
     return register
 
@@ -41,8 +43,6 @@ def late(*_):
 def run_all(run):
     signal.signal(signal.SIGALRM, late)
     for name, fn in SCENARIOS:
-        if ONLY and name not in ONLY:
-            continue
         signal.alarm(BOUND)
         try:
             saw = run(fn)
