@@ -17,7 +17,7 @@ import (
 
 // bound is for all scenarios of one client. Each program gives up one that takes
 // too long, so it is for a program that does not even do that.
-const bound = 10 * time.Minute
+const bound = 5 * time.Minute
 
 // client is a program to run.
 type client struct {
