@@ -81,6 +81,7 @@ func TestOtherClients(t *testing.T) {
 					}
 				}
 			})
+			cleared(t, target)
 			for i, c := range clients {
 				if !slices.Contains(c.lacks, disturbing) {
 					t.Run(c.name+" over a restart", func(t *testing.T) {
