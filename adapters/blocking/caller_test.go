@@ -126,8 +126,8 @@ func TestACallEndsWithItsContextAndOthersGoOn(t *testing.T) {
 	}
 }
 
-func TestCallsUnderWayEndWithTheirChannel(t *testing.T) {
-	asked := make(chan string, 10)
+func TestCallsUnderWayEndWithTheirChannelAndLaterOnesGoOn(t *testing.T) {
+	asked := make(chan string, 100)
 	conn, _ := connect(t, replying(asked))
 	caller := newCaller(t, conn)
 	result := make(chan error, 1)
@@ -141,6 +141,17 @@ func TestCallsUnderWayEndWithTheirChannel(t *testing.T) {
 		if !errors.Is(err, blocking.ErrUnknownOutcome) || !errors.Is(err, blocking.NotFound) {
 			t.Errorf("%s: %v", what, err)
 		}
+	}
+	for range 5 {
+		if d, err := caller.Call(testContext(t), &blocking.Publishing{RoutingKey: "service", Body: []byte("next")}); err != nil || string(d.Body) != "re: next" {
+			t.Fatalf("a later one: %v, %v", d, err)
+		}
+		if _, err := caller.Call(testContext(t), &blocking.Publishing{RoutingKey: "no exchange"}); !errors.Is(err, blocking.NotFound) {
+			t.Errorf("a later mistake: %v", err)
+		}
+	}
+	if err := caller.Close(testContext(t)); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -88,7 +88,8 @@
 // broker delivers again. Everything else waits, as long as its context allows.
 // WithEvents tells what happens.
 //
-// A channel that the broker closes over an error stays closed.
+// A channel that the broker closes over an error stays closed, unless
+// Recovery.ReopenChannels has it opened again in the same way.
 //
 // # Topology
 //

@@ -43,7 +43,7 @@ var (
 	ErrUnknownOutcome = errors.New("amqp: outcome is unknown")
 	// ErrStaleDelivery: the delivery came before the connection was lost, or its
 	// channel was reopened. Nothing was sent; the broker delivers it again.
-	ErrStaleDelivery = errors.New("amqp: delivery is of a connection that was lost")
+	ErrStaleDelivery = errors.New("amqp: delivery came before its connection was lost or its channel reopened")
 	// ErrSettled: the delivery was acked, nacked or rejected before, or needs
 	// no ack because its consumer has NoAck.
 	ErrSettled = errors.New("amqp: delivery is settled already")

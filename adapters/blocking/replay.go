@@ -16,7 +16,7 @@ type replay struct {
 	core    *core.Conn
 	channel *core.Channel // for entities; reopened after each that fails
 	todo    []*recorded
-	waiting int // consumers that the broker has not answered
+	waiting int // channels that are being opened, and one
 }
 
 // beginReplay is called when the new connection is open.
@@ -115,7 +115,7 @@ func (c *Conn) rename(old, name string) {
 	c.tell(QueueRenamed{old, name})
 }
 
-// openChannels opens the user's channels, all in one go.
+// openChannels opens the user's channels, side by side.
 func (r *replay) openChannels() {
 	if r.channel != nil {
 		_ = r.channel.Close(wire.ReplySuccess, "recovered") // an error means that an entity closed it
@@ -123,80 +123,18 @@ func (r *replay) openChannels() {
 	r.conn.mu.Lock()
 	channels := slices.Clone(r.conn.channels)
 	r.conn.mu.Unlock()
+	r.waiting = 1 + len(channels)
 	for _, ch := range channels {
-		r.reopen(ch)
+		ch.reopen(r.core, 0, r.check)
 	}
 	r.check()
 }
 
-// reopen opens a channel with its modes and consumers, and what is to be published
-// again.
-func (r *replay) reopen(ch *Channel) {
-	cc, err := r.core.OpenChannel((*channelHandler)(ch))
-	if err != nil {
-		if r.core.IsOpen() {
-			ch.end(err)
-		}
-		return
-	}
-	ch.core, ch.blamed = cc, false
-	ch.restoreModes()
-	for _, k := range slices.Clone(ch.consumers) {
-		r.restart(k)
-	}
-	for _, o := range ch.again {
-		ch.republish(o)
-	}
-	ch.again = nil
-}
-
-// restart starts a consumer on its reopened channel. A refusal closes the channel:
-// it is then opened once more without that consumer, since the others can't help
-// it.
-func (r *replay) restart(k *consumer) {
-	ch := k.ch
-	err := k.ask(func(ok *wire.BasicConsumeOk, err error) {
-		r.waiting--
-		switch {
-		case !r.core.IsOpen():
-			// Lost again.
-		case err == nil:
-			k.began(ok, nil)
-			r.check()
-		case !ch.blamed:
-			ch.blamed = true
-			r.failed(k, err)
-		}
-	})
-	if err != nil {
-		r.failed(k, err)
-		return
-	}
-	r.waiting++
-}
-
-func (r *replay) failed(k *consumer, err error) {
-	k.remove()
-	k.inbox.end(err, false)
-	k.began(nil, err)
-	r.conn.tell(EntityFailed{Entity{Kind: EntityConsumer, Name: k.request.Queue}, err})
-}
-
-// closed is told of a channel that the broker closed while it was made again.
-func (r *replay) closed(ch *Channel, err error) {
-	if ch.blamed {
-		ch.suspend(err)
-		r.reopen(ch)
-	} else {
-		ch.end(err)
-	}
-	r.check()
-}
-
-// check ends the replay when all has been answered.
+// check ends the replay when it is called for the last time: once for each channel,
+// and once for all.
 func (r *replay) check() {
 	c := r.conn
-	if r.waiting > 0 || c.turn.replay != r {
+	if r.waiting--; r.waiting > 0 || c.turn.replay != r || !r.core.IsOpen() {
 		return
 	}
 	c.turn.replay = nil
