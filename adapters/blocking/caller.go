@@ -46,7 +46,7 @@ func (c *Conn) Caller(ctx context.Context) (*Caller, error) {
 // Call sets, as it does reply-to and Mandatory. p and all it refers to may be
 // reused when Call returns; give its properties by Properties, not RawProperties.
 //
-// Errors: ErrUnroutable at once when no queue takes the request;
+// Errors: a *ReplyError for a reply with ErrorHeader; ErrUnroutable at once when no queue takes the request;
 // ErrUnknownOutcome when the connection is lost, or the channel closed, before the
 // reply, also when that was over another request; the context's, after which a late reply is dropped; and those of Publish,
 // each of which means that nothing was sent. While the connection is lost, calls
@@ -64,7 +64,13 @@ func (r *Caller) Call(ctx context.Context, p *Publishing) (_ *Delivery, err erro
 	}
 	select {
 	case <-o.done:
-		return o.reply, o.err
+		if o.err != nil {
+			return nil, o.err
+		}
+		if err := asError(o.reply); err != nil {
+			return nil, err
+		}
+		return o.reply, nil
 	case <-ctx.Done():
 		_ = r.ch.conn.enqueue(op{kind: opForget, ch: r.ch, tag: o.call}) // an error: nobody is waited for any more
 		return nil, ctx.Err()
