@@ -30,7 +30,8 @@ type Conn struct {
 	onEvent  func(Event)
 	hooks    []Hooks
 	log      *connLog
-	max      int // MaxBuffered
+	max      int           // MaxBuffered
+	patience time.Duration // WithRPCTimeout; 0: no limit
 	dispatch dispatcher
 	opened   chan struct{} // closed when it was open for the first time
 	done     chan struct{} // closed when it has ended for good
@@ -76,6 +77,7 @@ type settings struct {
 	onEvent  func(Event)
 	hooks    []Hooks
 	logger   *slog.Logger
+	patience time.Duration
 }
 
 // WithLoop runs the connection on that loop, which must be running and stays
@@ -87,6 +89,21 @@ func WithLoop(l adapters.Loop) Option { return func(s *settings) { s.loop = l } 
 // credentials, limits, timeouts, retries, a dialler.
 func WithParams(f func(*Params)) Option { return func(s *settings) { f(&s.params) } }
 
+// WithCredentials has f asked for the way to authenticate before each attempt to
+// connect, the first one and those of each recovery, in the place of what the URI
+// has: for passwords and tokens that change. It returns Plain with user and
+// password, say, or with a token; an error, which must not have a secret in its
+// text, is the attempt's failure. ctx ends when the attempt is given up, at the
+// latest with Params.StackTimeout.
+//
+//	blocking.WithCredentials(func(ctx context.Context) (blocking.Mechanism, error) {
+//		token, err := store.Token(ctx)
+//		return blocking.Plain("", blocking.NewSecret(token)), err
+//	})
+func WithCredentials(f func(ctx context.Context) (Mechanism, error)) Option {
+	return WithParams(func(p *Params) { p.Credentials = f })
+}
+
 // WithName is shown for the connection by RabbitMQ's tools.
 func WithName(name string) Option {
 	return WithParams(func(p *Params) {
@@ -97,6 +114,14 @@ func WithName(name string) Option {
 		p.Client.Properties["connection_name"] = name
 	})
 }
+
+// WithRPCTimeout bounds how long each call waits for the broker's answer, whatever
+// its context allows, the time in which the connection is lost included. It then
+// returns ErrRPCTimeout, and the channel goes on: what was sent stays sent, and a
+// late answer is dropped. It is for every method of Channel that is a request, for
+// starting a consumer, Get and UpdateSecret; not for publishes and their confirms,
+// Caller.Call and Close. 0 means no limit, which is the default.
+func WithRPCTimeout(d time.Duration) Option { return func(s *settings) { s.patience = d } }
 
 // Dial connects to the broker at an AMQP URI, as driver.ParseURI describes it:
 //
@@ -126,8 +151,11 @@ func dial(ctx context.Context, s settings, opts []Option) (*Conn, error) {
 	if err := s.recovery.check(); err != nil {
 		return nil, err
 	}
+	if s.patience < 0 {
+		return nil, &ConfigError{Field: "RPC timeout", Value: s.patience, Want: "positive, or 0 for none"}
+	}
 	c := &Conn{
-		max: s.params.Client.MaxBuffered, loop: s.loop, recovery: s.recovery, onEvent: s.onEvent, hooks: s.hooks,
+		max: s.params.Client.MaxBuffered, loop: s.loop, recovery: s.recovery, onEvent: s.onEvent, hooks: s.hooks, patience: s.patience,
 		opened: make(chan struct{}), done: make(chan struct{}),
 	}
 	switch {
