@@ -50,14 +50,18 @@ func checkOrder(ctx context.Context, t *testing.T, ch *blocking.Channel) {
 }
 
 // Contexts that end leave the channel and the connection to others, whenever they
-// do, also while the connection is lost and comes back.
+// do, also while the connection is lost and comes back, or the channel is closed
+// and opened again.
 func TestBlockingCallsEndWithTheirContextAtAnyTime(t *testing.T) {
 	for name, test := range map[string]struct {
 		span, step, cut time.Duration
+		mistake         bool // ends the channel, in the place of the connection
 	}{
 		"on a connection that lives":           {span: 100 * time.Millisecond, step: 2 * time.Millisecond},
 		"on a connection that is lost early":   {span: 200 * time.Millisecond, step: 4 * time.Millisecond, cut: 5 * time.Millisecond},
 		"on a connection that is lost between": {span: 200 * time.Millisecond, step: 4 * time.Millisecond, cut: 25 * time.Millisecond},
+		"on a channel that is closed early":    {span: 200 * time.Millisecond, step: 4 * time.Millisecond, cut: 5 * time.Millisecond, mistake: true},
+		"on a channel that is closed between":  {span: 200 * time.Millisecond, step: 4 * time.Millisecond, cut: 25 * time.Millisecond, mistake: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, adaptertest.SimConfig{Latency: 10 * time.Millisecond, MaxChunk: 20, Jitter: 5 * time.Millisecond}, func(t *testing.T, sim *adaptertest.Sim) {
@@ -66,13 +70,25 @@ func TestBlockingCallsEndWithTheirContextAtAnyTime(t *testing.T) {
 					now = &shop{}
 					return now
 				})
-				conn, ch := dialBlocking(t.Context(), t, sim, blocking.WithRecovery(&blocking.Recovery{}),
+				conn, ch := dialBlocking(t.Context(), t, sim, blocking.WithRecovery(&blocking.Recovery{ReopenChannels: true}),
 					blocking.WithParams(func(p *blocking.Params) { p.RetryDelay, p.MaxRetryDelay = time.Millisecond, time.Millisecond }))
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
 				checkOrder(ctx, t, ch)
+				end := func() {
+					for _, c := range sim.Conns() {
+						c.Cut()
+					}
+				}
+				if test.mistake {
+					end = func() {
+						if _, err := ch.QueueDeclare(t.Context(), &blocking.QueueDeclare{Queue: mistake}); err == nil {
+							t.Error("the mistake went unnoticed")
+						}
+					}
+				}
 				for after := time.Duration(0); after < test.span; after += test.step {
-					giveUp(t, sim, conn, ch, after, test.cut)
+					giveUp(t, conn, ch, after, test.cut, end)
 					if now.channels != 1 || len(now.consumers) != 1 {
 						t.Fatalf("calls that were given up after %s left %d channels and %d consumers, want one of each", after, now.channels, len(now.consumers))
 					}
@@ -83,20 +99,17 @@ func TestBlockingCallsEndWithTheirContextAtAnyTime(t *testing.T) {
 }
 
 // giveUp makes all calls, gives them up after a while, and waits until the channel
-// has done all that was left to do. The connection is cut when that is not 0.
-func giveUp(t *testing.T, sim *adaptertest.Sim, conn *blocking.Conn, ch *blocking.Channel, after, cut time.Duration) {
+// has done all that was left to do. Something comes to its end at cut, if that is
+// not 0.
+func giveUp(t *testing.T, conn *blocking.Conn, ch *blocking.Channel, after, cut time.Duration, end func()) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), after)
 	defer cancel()
 	if cut > 0 {
-		time.AfterFunc(cut, func() {
-			for _, c := range sim.Conns() {
-				c.Cut()
-			}
-		})
+		time.AfterFunc(cut, end)
 	}
 	for call, err := range waits(ctx, conn, ch)() {
-		if err != nil && !errors.Is(err, context.DeadlineExceeded) && (cut == 0 || !errors.Is(err, blocking.ErrUnknownOutcome)) {
+		if err != nil && !errors.Is(err, context.DeadlineExceeded) && (cut == 0 || !errors.Is(err, blocking.ErrUnknownOutcome) && !errors.Is(err, blocking.NotFound)) {
 			t.Errorf("%s, given up after %s: %v", call, after, err)
 		}
 	}

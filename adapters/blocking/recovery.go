@@ -23,6 +23,10 @@ import (
 // replaces the old one wherever the connection uses it); the channels with their
 // prefetch, confirm or transaction mode; the consumers, whose loops go on.
 //
+// The broker may take the lost connection for alive for some time, and an exclusive
+// queue, or consumer, for its: such ones are tried again with the same pauses, up to
+// ten times, while the rest waits.
+//
 // What was under way: publishes that wait for their confirm end with
 // ErrUnknownOutcome, or are sent again (Republish); so do requests that wait for
 // their answer. Deliveries of the lost connection cannot be settled any more

@@ -18,27 +18,29 @@ type reopening struct {
 	paused bool        // it has not begun
 	todo   []*consumer // to be started
 	asked  *consumer   // that the broker has not answered
+	held   int         // refusals because the lost connection has the consumer
 	over   func()      // when the channel is as it was, or has ended
 }
 
 // reopen opens the channel again after a pause, which is none for n = 0.
 func (ch *Channel) reopen(cc *core.Conn, n int, over func()) {
-	r := &reopening{ch: ch, paused: true, over: over}
+	r := &reopening{ch: ch, over: over}
 	ch.reopening = r
 	ch.setAway(true)
 	if n == 0 {
 		r.open(cc)
 		return
 	}
-	ch.conn.live.Load().CallLater(ch.conn.params.Pause(n), func(cc *core.Conn) {
-		if ch.reopening == r {
-			r.endPause(cc)
-		}
-	})
+	r.pause(cc, n)
+}
+
+func (r *reopening) pause(cc *core.Conn, n int) {
+	r.paused = true
+	r.ch.conn.after(n, func() { r.endPause(cc) })
 }
 
 func (r *reopening) endPause(cc *core.Conn) {
-	if r.paused && cc.IsOpen() {
+	if r.ch.reopening == r && r.paused && cc.IsOpen() {
 		r.open(cc)
 	}
 }
@@ -142,6 +144,12 @@ func (r *reopening) closed(cc *core.Conn, err error) {
 		return
 	}
 	r.asked = nil
+	if r.held < maxHeld && k.request.Exclusive && ch.conn.turn.replay != nil && errors.Is(err, wire.AccessRefused) {
+		r.held++
+		ch.suspend(err)
+		r.pause(cc, r.held)
+		return
+	}
 	k.failed(err)
 	if ch.replies { // it is of no use without its consumer
 		ch.end(err)

@@ -1,6 +1,7 @@
 package blocking
 
 import (
+	"errors"
 	"slices"
 	"time"
 
@@ -16,6 +17,7 @@ type replay struct {
 	core    *core.Conn
 	channel *core.Channel // for entities; reopened after each that fails
 	todo    []*recorded
+	held    int // refusals of the next one because the lost connection has it
 	waiting int // channels that are being opened, and one
 }
 
@@ -79,12 +81,39 @@ func (r *replay) answered(e *recorded, name string, err error) {
 	if !r.core.IsOpen() {
 		return // lost again
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, wire.ResourceLocked) && isExclusive(e) && r.held < maxHeld:
+		r.held++
+		r.todo = slices.Insert(r.todo, 0, e)
+		r.conn.after(r.held, func() {
+			if r.conn.turn.replay == r && r.core.IsOpen() {
+				r.next()
+			}
+		})
+		return
+	case err != nil:
 		r.conn.tell(EntityFailed{e.Entity, err})
-	} else if name != e.Name {
+	case name != e.Name:
 		r.conn.rename(e.Name, name)
 	}
+	r.held = 0
 	r.next()
+}
+
+// maxHeld is how often what belongs to one connection alone is tried again while
+// the broker takes the lost one for alive. With the usual pauses that is for longer
+// than two heartbeats of a minute, after which it knows better.
+const maxHeld = 10
+
+func isExclusive(e *recorded) bool {
+	m, ok := e.request.(*wire.QueueDeclare)
+	return ok && m.Exclusive
+}
+
+// after has fn run on the loop after the n-th pause, unless the connection is lost
+// before.
+func (c *Conn) after(n int, fn func()) {
+	c.live.Load().CallLater(c.params.Pause(n), func(*core.Conn) { fn() })
 }
 
 // rename gives a queue that the broker named its new name everywhere.
