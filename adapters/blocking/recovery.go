@@ -49,7 +49,8 @@ type Recovery struct {
 	// whose loops go on. The call that was the reason gets the broker's *Error, and
 	// so do those whose answers it keeps from coming. What was under way otherwise
 	// ends as with a lost connection, and what comes later waits until the channel is
-	// back (ChannelReopened). It is for consumers that should outlive a mistake made
+	// back (ChannelReopened). Queues that the broker has deleted with the channel's
+	// consumers (AutoDelete) are declared again before. It is for consumers that should outlive a mistake made
 	// beside them; a program that publishes may rather see its channel end.
 	//
 	// What is made again does not get a second chance: a consumer that the broker

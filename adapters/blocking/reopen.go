@@ -72,9 +72,34 @@ func (ch *Channel) isAway() bool {
 	return ch.away || ch.conn.lost
 }
 
+// open makes again what went with the channel, then the channel.
 func (r *reopening) open(cc *core.Conn) {
-	ch := r.ch
 	r.paused = false
+	queues := r.ch.autoDeleted()
+	if len(queues) == 0 || r.ch.conn.turn.replay != nil {
+		r.openChannel(cc)
+		return
+	}
+	r.ch.conn.redeclare(cc, r.ch.conn.turn.record.goingWith(queues), func() {
+		if r.ch.reopening == r {
+			r.openChannel(cc)
+		}
+	})
+}
+
+// autoDeleted are the queues that the broker may have deleted with the channel's
+// consumers.
+func (ch *Channel) autoDeleted() (queues []string) {
+	for _, k := range ch.consumers {
+		if ch.conn.turn.record.autoDeletes(EntityQueue, k.request.Queue) {
+			queues = append(queues, k.request.Queue)
+		}
+	}
+	return queues
+}
+
+func (r *reopening) openChannel(cc *core.Conn) {
+	ch := r.ch
 	opened, err := cc.OpenChannel((*channelHandler)(ch))
 	if err != nil {
 		if cc.IsOpen() {

@@ -27,7 +27,7 @@ type strict struct {
 	mu       sync.Mutex
 	openings int
 	gone     map[string]bool // queues that are there no more
-	silent   bool            // no confirms
+	silent   bool            // no confirms in the first opening
 }
 
 func connectStrict(t *testing.T, b *strict, opts ...blocking.Option) *strict {
@@ -105,7 +105,7 @@ func (b *strict) answer(s *fakebroker.Session, m wire.Method, ch uint16, tags ma
 			refuse()
 		case tag > 0:
 			tags[ch]++
-			if !b.silent {
+			if !b.silent || b.openings > 1 {
 				s.Send(ch, &wire.BasicAck{DeliveryTag: tag})
 			}
 		}
@@ -220,7 +220,6 @@ func TestPublishesUnderWayWhenTheirChannelIsOpenedAgain(t *testing.T) {
 				t.Fatal(err)
 			}
 			b.expect(t, "basic.publish innocent")
-			b.set(func() { b.silent = false })
 			if test.mistake == "publish" {
 				err := b.ch.PublishConfirm(ctx, &blocking.Publishing{Exchange: "bad"})
 				if !errors.Is(err, blocking.ErrUnknownOutcome) || !errors.Is(err, blocking.NotFound) {
@@ -272,6 +271,25 @@ func TestAConsumerThatIsRefusedIsNotStartedAgain(t *testing.T) {
 			t.Errorf("%d openings", b.openings)
 		}
 	})
+}
+
+func TestAnAutoDeleteQueueIsMadeAgainBeforeItsConsumer(t *testing.T) {
+	b := connectStrict(t, &strict{})
+	ctx := testContext(t)
+	for _, q := range []*blocking.QueueDeclare{{Queue: "temporary", AutoDelete: true}, {Queue: "lasting"}} {
+		if _, err := b.ch.QueueDeclare(ctx, q); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.ch.QueueBind(ctx, &blocking.QueueBind{Queue: q.Queue, Exchange: "e", RoutingKey: "k"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, _ := b.loop(ctx, "temporary")
+	<-got
+	b.mistake(t)
+	<-got
+	b.expect(t, "channel.close-ok", "channel.open", `queue.declare "temporary"`, "queue.bind temporary to e by k", "channel.close",
+		"channel.open", "basic.qos 128", "basic.consume temporary")
 }
 
 func TestWhatIsAskedWhileAChannelIsOpenedAgainWaitsInOrder(t *testing.T) {

@@ -41,7 +41,7 @@ func exchanging() answer {
 
 func TestACallerHearsThatItsRequestFailed(t *testing.T) {
 	long := strings.Repeat("long ", 1000)
-	conn, ch := connect(t, exchanging())
+	conn, ch := connect(t, exchanging(), blocking.WithEvents(func(blocking.Event) {}))
 	ctx, cancel := context.WithCancel(testContext(t))
 	served := make(chan error, 1)
 	go func() {
