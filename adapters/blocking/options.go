@@ -60,6 +60,7 @@ func WithName(name string) Option {
 // its context allows, the time in which the connection is lost included. It then
 // returns ErrRPCTimeout, and the channel goes on: what was sent stays sent, and a
 // late answer is dropped. It is for every method of Channel that is a request, for
-// starting a consumer, Get and UpdateSecret; not for publishes and their confirms,
-// Caller.Call and Close. 0 means no limit, which is the default.
+// opening a channel, starting a consumer, Get, Declare and UpdateSecret; not for
+// publishes and their confirms, Caller.Call and Close. 0 means no limit, which is the
+// default.
 func WithRPCTimeout(d time.Duration) Option { return func(s *settings) { s.patience = d } }

@@ -54,9 +54,10 @@ type Recovery struct {
 	// beside them; a program that publishes may rather see its channel end.
 	//
 	// What is made again does not get a second chance: a consumer that the broker
-	// refuses then ends with the refusal, and the channel is opened without it. A
-	// channel that is closed again within a minute is opened again after a pause,
-	// which grows from the second time on as between attempts to connect.
+	// refuses then ends with the refusal, and the channel is opened without it. When
+	// it is closed for the third time, each within a minute of the one before, it is
+	// opened after a pause, which grows from time to time as between attempts to
+	// connect.
 	//
 	// A channel that we close because of what the broker sent, such as a message
 	// beyond MaxMessage, stays closed.
