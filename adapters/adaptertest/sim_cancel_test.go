@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -122,4 +123,49 @@ func giveUp(t *testing.T, conn *blocking.Conn, ch *blocking.Channel, after, cut 
 		t.Fatalf("after calls that were given up after %s: %v", after, err)
 	}
 	synctest.Wait()
+}
+
+// The same by WithRPCTimeout, whose calls have contexts without end.
+func TestBlockingCallsEndWithTheRPCTimeoutAtAnyTime(t *testing.T) {
+	for patience := time.Millisecond; patience < 100*time.Millisecond; patience += 3 * time.Millisecond {
+		inBubble(t, adaptertest.SimConfig{Latency: 10 * time.Millisecond, MaxChunk: 20, Jitter: 5 * time.Millisecond}, func(t *testing.T, sim *adaptertest.Sim) {
+			var now *shop
+			serveShops(t, sim, address, func() *shop {
+				now = &shop{}
+				return now
+			})
+			_, ch := dialBlocking(t.Context(), t, sim, blocking.WithRPCTimeout(patience))
+			var calls sync.WaitGroup
+			check := func(err error) {
+				if err != nil && !errors.Is(err, blocking.ErrRPCTimeout) {
+					t.Errorf("given up after %s: %v", patience, err)
+				}
+			}
+			calls.Go(func() {
+				_, err := ch.QueueDeclare(t.Context(), &blocking.QueueDeclare{Queue: "q"})
+				check(err)
+			})
+			calls.Go(func() {
+				_, err := ch.Get(t.Context(), &blocking.Get{Queue: "q"})
+				check(err)
+			})
+			calls.Go(func() {
+				for _, err := range ch.Consume(t.Context(), &blocking.Consume{Queue: "q", Inactivity: time.Millisecond}) {
+					if err != blocking.ErrInactive {
+						check(err)
+					}
+					break
+				}
+			})
+			calls.Wait()
+			time.Sleep(500 * time.Millisecond)
+			if err := ch.PublishConfirm(t.Context(), &blocking.Publishing{}); err != nil {
+				t.Errorf("after calls that were given up after %s: %v", patience, err)
+			}
+			synctest.Wait()
+			if now.channels != 1 || len(now.consumers) != 0 {
+				t.Errorf("calls that were given up after %s left %d channels and %d consumers", patience, now.channels, len(now.consumers))
+			}
+		})
+	}
 }
