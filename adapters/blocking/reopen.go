@@ -48,9 +48,6 @@ func (r *reopening) endPause(cc *core.Conn) {
 // hurry ends a pause before the channel is opened again, for a program that is
 // done with it.
 func (ch *Channel) hurry() {
-	if !ch.isAway() {
-		return
-	}
 	_ = ch.conn.live.Load().AddCallbackThreadsafe(func(cc *core.Conn) {
 		if r := ch.reopening; r != nil {
 			r.endPause(cc)
