@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/haypile/haypile/broker"
 	"github.com/haypile/haypile/test/rabbitmq"
 )
 
@@ -26,6 +27,10 @@ var brokers = []struct {
 	start func(t *testing.T) *target
 }{
 	{"RabbitMQ", startRabbitMQ},
+	{"the embedded broker as RabbitMQ 3 on stdnet", embedded(broker.RabbitMQ3, newStdnet)},
+	{"the embedded broker as RabbitMQ 4 on ioloop", embedded(broker.RabbitMQ4, newIOLoop)},
+	{"the embedded broker as RabbitMQ 4 on gnet", embedded(broker.RabbitMQ4, newGnet)},
+	{"the embedded broker as RabbitMQ 4 on evio", embedded(broker.RabbitMQ4, newEvio)},
 }
 
 func startRabbitMQ(t *testing.T) *target {
