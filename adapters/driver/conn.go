@@ -69,8 +69,9 @@ func (d *Conn) AddCallbackThreadsafe(fn func(c *core.Conn)) error {
 	return nil
 }
 
-// Notify has Params.OnDrain run on the loop soon, once for any number of calls.
-// It is AddCallbackThreadsafe for those who keep a queue of their own. Before
+// Notify has Params.OnDrain, or a server's Drainer, run on the loop soon, once for
+// any number of calls. It is AddCallbackThreadsafe for those who keep a queue of
+// their own. Before
 // the connection is open it waits; after the end it does nothing.
 func (d *Conn) Notify() {
 	if d.notified.Swap(true) {

@@ -21,7 +21,7 @@ type ServeOptions struct {
 	// nil, nor return nil. It is called by a goroutine of the server, before
 	// anything of the client is read; d is the connection, whose
 	// AddCallbackThreadsafe, CallLater, TLS and addresses work from the handler's
-	// first call on.
+	// first call on. A handler that is a Drainer is told of d.Notify.
 	NewHandler func(d *Conn) core.ServerHandler
 	// Server is the AMQP side: mechanisms, limits, timeouts. Host is filled in
 	// with the address of each client.
@@ -36,6 +36,14 @@ type ServeOptions struct {
 	// handshake that fails (*TLSError), a loop that refuses a connection. Any
 	// goroutine of the server may call it. Nil: nobody is told.
 	OnError func(error)
+}
+
+// Drainer is a handler with a queue of its own for what other goroutines have to
+// say to its client.
+type Drainer interface {
+	// OnDrain runs on the loop after Conn.Notify, once for any number of calls,
+	// before what is to be sent leaves. It may use every user-side method of c.
+	OnDrain(c *core.Conn, now time.Time)
 }
 
 // Server accepts clients and runs them on a loop. Its methods may be called from
@@ -222,6 +230,9 @@ func (s *Server) attach(d *Conn, conn net.Conn, tls *secured) {
 	cfg.Host = conn.RemoteAddr().String()
 	session := &session{conn: d, tls: tls, served: true}
 	h, err := s.newHandler(d)
+	if drainer, ok := h.(Drainer); ok {
+		d.onDrain = drainer.OnDrain
+	}
 	if err == nil {
 		session.core, err = core.NewServer(cfg, h)
 	}

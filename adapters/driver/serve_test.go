@@ -286,3 +286,31 @@ func TestAServerEndsWithItsLoop(t *testing.T) {
 		t.Errorf("told %v", err)
 	}
 }
+
+// drainer is a greeter that counts how often it is drained.
+type drainer struct {
+	greeter
+	drained chan struct{}
+}
+
+func (d *drainer) OnDrain(c *core.Conn, _ time.Time) {
+	if c.IsOpen() {
+		d.drained <- struct{}{}
+	}
+}
+
+func TestNotifyDrainsTheHandlerOfAClient(t *testing.T) {
+	drainers := make(chan *drainer, 1)
+	s := serve(t, listen(t), driver.ServeOptions{NewHandler: func(d *driver.Conn) core.ServerHandler {
+		h := &drainer{greeter: greeter{conn: d, closed: make(chan error, 1)}, drained: make(chan struct{}, 10)}
+		drainers <- h
+		return h
+	}})
+	conn := dial(t, params(t, s.Addr().String()), nil)
+	roundTrip(t, conn)
+	h := <-drainers
+	h.conn.Notify()
+	<-h.drained
+	conn.Close()
+	<-conn.Done()
+}

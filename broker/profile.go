@@ -1,0 +1,33 @@
+package broker
+
+// Profile is a RabbitMQ to behave as, where clients can tell.
+type Profile uint8
+
+const (
+	// RabbitMQ4 is RabbitMQ 4.3 with its defaults: queues that are neither durable
+	// nor exclusive are refused (541), a prefetch for the whole channel (global)
+	// counts for each consumer, messages are at most 16 MiB, frames at least 8 KiB.
+	RabbitMQ4 Profile = iota
+	// RabbitMQ3 is RabbitMQ 3.10: what RabbitMQ4 refuses is allowed.
+	RabbitMQ3
+)
+
+// traits are what profiles differ in.
+type traits struct {
+	version        string
+	transient      bool  // queues that are neither durable nor exclusive
+	globalQos      bool  // a prefetch of the channel
+	maxMessage     int64 // bytes
+	verboseAccess  bool  // refusals name the permission
+	softType       bool  // an unknown exchange type costs the channel only
+	exclusiveLasts bool  // an exclusive queue keeps its durable flag
+	lastDeath      bool  // dead letters have x-last-death headers
+}
+
+var profiles = map[Profile]traits{
+	RabbitMQ4: {version: "4.3.0", maxMessage: 16 << 20, verboseAccess: true, softType: true, lastDeath: true},
+	RabbitMQ3: {version: "3.10.8", transient: true, globalQos: true, maxMessage: 128 << 20, exclusiveLasts: true},
+}
+
+// String is the version of RabbitMQ, such as "4.3.0".
+func (p Profile) String() string { return profiles[p].version }

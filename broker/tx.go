@@ -1,0 +1,81 @@
+package broker
+
+import (
+	"github.com/haypile/haypile/broker/internal/queue"
+	"github.com/haypile/haypile/core/wire"
+)
+
+// transaction is what a channel in transaction mode has done since the last commit
+// or rollback (AMQP 0-9-1 section 1.9).
+type transaction struct {
+	published []pending
+	settled   []settling
+}
+
+// pending is a message that waits for tx.commit, with the keys that it is routed by.
+type pending struct {
+	message   *queue.Message
+	keys      []string
+	mandatory bool
+}
+
+type settling struct {
+	delivery
+	how settlement
+}
+
+func (t *transaction) settle(all []delivery, how settlement) {
+	for _, d := range all {
+		t.settled = append(t.settled, settling{d, how})
+	}
+}
+
+func (ch *channel) txSelect() *exception {
+	if ch.confirming {
+		return raise(wire.PreconditionFailed, "cannot switch from confirm to tx mode")
+	}
+	if ch.tx == nil {
+		ch.tx = &transaction{}
+	}
+	ch.send(&wire.TxSelectOk{})
+	return nil
+}
+
+var errNoTx = raise(wire.PreconditionFailed, "channel is not transactional")
+
+func (ch *channel) txCommit() *exception {
+	if ch.tx == nil {
+		return errNoTx
+	}
+	done := ch.tx
+	ch.tx = &transaction{}
+	failed := false
+	for i := range done.published {
+		p := &done.published[i]
+		if !ch.deliver(p.message, p.keys, p.mandatory) {
+			failed = true
+		}
+	}
+	for i := range done.settled {
+		ch.conclude([]delivery{done.settled[i].delivery}, done.settled[i].how)
+	}
+	if failed {
+		return raise(wire.PreconditionFailed, "partial tx completion")
+	}
+	ch.send(&wire.TxCommitOk{})
+	return nil
+}
+
+func (ch *channel) txRollback() *exception {
+	if ch.tx == nil {
+		return errNoTx
+	}
+	undone := make([]delivery, len(ch.tx.settled))
+	for i := range ch.tx.settled {
+		undone[i] = ch.tx.settled[i].delivery
+	}
+	ch.tx = &transaction{}
+	ch.unacked.restore(undone)
+	ch.send(&wire.TxRollbackOk{})
+	return nil
+}
