@@ -116,7 +116,9 @@ func (ch *channel) exchangeDelete(m *wire.ExchangeDelete) *exception {
 	if m.IfUnused && v.router.InUse(name) {
 		return raise(wire.PreconditionFailed, "%s in use", v.exchangeText(name))
 	}
-	v.router.Delete(name)
+	for _, gone := range append(v.router.Delete(name), name) {
+		delete(v.passed, gone)
+	}
 	return ch.answer(m.NoWait, &wire.ExchangeDeleteOk{})
 }
 

@@ -19,6 +19,9 @@ type mailbox struct {
 	consumers map[*queue.Consumer]*consumer
 	idleSince time.Time
 	totals    Totals
+
+	unackedBytes int64
+	persistent   int
 }
 
 var never time.Time
@@ -80,16 +83,23 @@ func (q *mailbox) DeadLetter(_ *queue.Queue, m *queue.Message, why queue.Reason)
 }
 
 // Gone implements queue.Hooks.
-func (q *mailbox) Gone(_ *queue.Queue, m *queue.Message) { q.vhost.broker.memory.used -= cost(m) }
+func (q *mailbox) Gone(_ *queue.Queue, m *queue.Message) { q.account(m, -1) }
+
+// account counts a message that the queue holds, or held.
+func (q *mailbox) account(m *queue.Message, n int) {
+	q.vhost.broker.memory.used += int64(n) * cost(m)
+	if m.Persistent {
+		q.persistent += n
+	}
+}
 
 // accept puts a message into the queue; false when the queue refuses it.
 func (q *mailbox) accept(m *queue.Message, now time.Time) bool {
-	b := q.vhost.broker
-	b.memory.used += cost(m)
+	q.account(m, 1)
 	q.totals.Published++
 	ok := q.queue.Publish(m, now)
 	if !ok {
-		b.memory.used -= cost(m)
+		q.account(m, -1)
 	}
 	q.stir()
 	return ok

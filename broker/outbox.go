@@ -93,6 +93,7 @@ func (s *session) take() (batch []output, again bool) {
 			return nil, false
 		}
 	}
+	s.about.traffic, s.about.buffered = s.core.Traffic(), s.core.Buffered()
 	batch, o.waiting, o.spare = o.waiting, o.spare[:0], nil
 	o.bytes = 0
 	if o.starved {

@@ -98,6 +98,7 @@ func (ch *channel) deliver(m *queue.Message, keys []string, mandatory bool) (acc
 func (b *Broker) put(v *vhost, m *queue.Message, exchange string, keys []string, accepted *bool) (n int) {
 	headers, _ := m.Properties.Headers()
 	targets := v.router.Route(b.routed[:0], exchange, keys, headers)
+	v.count(exchange, len(targets))
 	now := b.clock.now()
 	*accepted = true
 	for _, q := range targets {

@@ -164,9 +164,8 @@ func (s *session) OnWritable(*core.Conn) {
 }
 
 // OnDrain implements driver.Drainer: others have put something into the outbox.
-func (s *session) OnDrain(c *core.Conn, _ time.Time) {
+func (s *session) OnDrain(*core.Conn, time.Time) {
 	s.broker.mu.Lock()
-	s.about.traffic, s.about.buffered = c.Traffic(), c.Buffered()
 	s.broker.finish(s)
 }
 

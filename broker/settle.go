@@ -27,6 +27,7 @@ func howRejected(requeue bool) settlement {
 func (ch *channel) owe(d delivery) {
 	b := ch.session.broker
 	d.at = b.clock.now()
+	d.queue.unackedBytes += int64(len(d.entry.Message.Body))
 	ch.unacked.push(d)
 	if b.settings.ackTimeout > 0 && ch.timeout.place == 0 {
 		ch.timeout.ring = ch.ackTimedOut
@@ -76,6 +77,7 @@ func (ch *channel) conclude(all []delivery, how settlement) {
 	for i := range all {
 		d := &all[i]
 		ch.release(d.consumer)
+		d.leave()
 		if how == settleAck {
 			ch.session.broker.totals.Acked++
 			ch.totals.Acked++
@@ -90,6 +92,9 @@ func (ch *channel) conclude(all []delivery, how settlement) {
 		ch.giveBack(all)
 	}
 }
+
+// leave is told of a delivery that is about to be settled.
+func (d *delivery) leave() { d.queue.unackedBytes -= int64(len(d.entry.Message.Body)) }
 
 // release makes room for one more delivery.
 func (ch *channel) release(c *consumer) {
@@ -141,5 +146,8 @@ func (ch *channel) recover(requeue, answer bool) *exception {
 // requeueAll gives everything back when the channel ends.
 func (ch *channel) requeueAll() {
 	all, _ := ch.unacked.takeUntil(nil, 0)
+	for i := range all {
+		all[i].leave()
+	}
 	ch.giveBack(all)
 }

@@ -11,10 +11,31 @@ type vhost struct {
 	name   string
 	router *route.Router[*mailbox]
 	queues map[string]*mailbox
+	passed map[string]*passage // by exchange
+}
+
+// passage counts what went through an exchange.
+type passage struct{ in, out uint64 }
+
+func (v *vhost) count(exchange string, out int) {
+	p := v.passed[exchange]
+	if p == nil {
+		p = new(passage)
+		v.passed[exchange] = p
+	}
+	p.in++
+	p.out += uint64(out)
+}
+
+func (v *vhost) traffic(exchange string) (in, out uint64) {
+	if p := v.passed[exchange]; p != nil {
+		return p.in, p.out
+	}
+	return 0, 0
 }
 
 func newVhost(b *Broker, name string) *vhost {
-	return &vhost{broker: b, name: name, router: route.New[*mailbox](), queues: make(map[string]*mailbox)}
+	return &vhost{broker: b, name: name, router: route.New[*mailbox](), queues: make(map[string]*mailbox), passed: make(map[string]*passage)}
 }
 
 // queue finds a queue that the session may use.

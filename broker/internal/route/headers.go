@@ -128,6 +128,7 @@ func lastOfEach(sorted []field) []field {
 		}
 		kept = append(kept, sorted[i])
 	}
+	clear(sorted[len(kept):])
 	return kept
 }
 
