@@ -26,7 +26,7 @@ func (ch *channel) consume(m *wire.BasicConsume) *exception {
 	}
 	name, x := ch.named(m.Queue)
 	if x == nil {
-		x = ch.may(read, "queue", name)
+		x = ch.may(mayRead, "queue", name)
 	}
 	if x != nil {
 		return x
@@ -219,7 +219,7 @@ func (ch *channel) qos(m *wire.BasicQos) *exception {
 func (ch *channel) get(m *wire.BasicGet) *exception {
 	name, x := ch.named(m.Queue)
 	if x == nil {
-		x = ch.may(read, "queue", name)
+		x = ch.may(mayRead, "queue", name)
 	}
 	if x != nil {
 		return x

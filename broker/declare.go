@@ -75,7 +75,7 @@ func (ch *channel) declaredQueue(m *wire.QueueDeclare) (*mailbox, *exception) {
 	if m.Exclusive && !s.broker.traits.exclusiveLasts {
 		m.Durable = false
 	}
-	if x := ch.may(configure, "queue", m.Queue); x != nil {
+	if x := ch.may(mayConfigure, "queue", m.Queue); x != nil {
 		return nil, x
 	}
 	if q := s.vhost.queues[m.Queue]; q != nil {
@@ -91,10 +91,10 @@ func (ch *channel) newQueue(m *wire.QueueDeclare) (*mailbox, *exception) {
 		return nil, refusal(err)
 	}
 	if cfg.DeadLetter {
-		if x := ch.may(read, "queue", m.Queue); x != nil {
+		if x := ch.may(mayRead, "queue", m.Queue); x != nil {
 			return nil, x
 		}
-		if x := ch.may(write, "exchange", cfg.DeadLetterExchange); x != nil {
+		if x := ch.may(mayWrite, "exchange", cfg.DeadLetterExchange); x != nil {
 			return nil, x
 		}
 	}
@@ -146,7 +146,7 @@ func refusal(err error) *exception {
 func (ch *channel) queueDelete(m *wire.QueueDelete) *exception {
 	name, x := ch.named(stripped(m.Queue))
 	if x == nil {
-		x = ch.may(configure, "queue", name)
+		x = ch.may(mayConfigure, "queue", name)
 	}
 	if x != nil {
 		return x
@@ -170,7 +170,7 @@ func (ch *channel) queueDelete(m *wire.QueueDelete) *exception {
 func (ch *channel) queuePurge(m *wire.QueuePurge) *exception {
 	name, x := ch.named(m.Queue)
 	if x == nil {
-		x = ch.may(read, "queue", name)
+		x = ch.may(mayRead, "queue", name)
 	}
 	if x != nil {
 		return x

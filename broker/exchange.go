@@ -42,7 +42,7 @@ func (ch *channel) declaredExchange(m *wire.ExchangeDeclare) *exception {
 	if m.Exchange == "" {
 		return errDefaultExchange
 	}
-	if x := ch.may(configure, "exchange", m.Exchange); x != nil {
+	if x := ch.may(mayConfigure, "exchange", m.Exchange); x != nil {
 		return x
 	}
 	if e, ok := v.router.Exchange(m.Exchange); ok {
@@ -52,10 +52,10 @@ func (ch *channel) declaredExchange(m *wire.ExchangeDeclare) *exception {
 		return x
 	}
 	if alternate, ok := m.Arguments["alternate-exchange"].(string); ok {
-		if x := ch.may(read, "exchange", m.Exchange); x != nil {
+		if x := ch.may(mayRead, "exchange", m.Exchange); x != nil {
 			return x
 		}
-		if x := ch.may(write, "exchange", alternate); x != nil {
+		if x := ch.may(mayWrite, "exchange", alternate); x != nil {
 			return x
 		}
 	}
@@ -110,7 +110,7 @@ func (ch *channel) exchangeDelete(m *wire.ExchangeDelete) *exception {
 	case strings.HasPrefix(name, "amq."):
 		return raise(wire.AccessRefused, "deletion of system %s not allowed", v.exchangeText(name))
 	}
-	if x := ch.may(configure, "exchange", name); x != nil {
+	if x := ch.may(mayConfigure, "exchange", name); x != nil {
 		return x
 	}
 	if m.IfUnused && v.router.InUse(name) {
@@ -194,13 +194,13 @@ func (ch *channel) mayBind(b route.Binding) *exception {
 	if b.ToExchange {
 		kind = "exchange"
 	}
-	if x := ch.may(write, kind, b.Destination); x != nil {
+	if x := ch.may(mayWrite, kind, b.Destination); x != nil {
 		return x
 	}
 	if b.Source == "" || b.ToExchange && b.Destination == "" {
 		return errDefaultExchange
 	}
-	if x := ch.may(read, "exchange", b.Source); x != nil {
+	if x := ch.may(mayRead, "exchange", b.Source); x != nil {
 		return x
 	}
 	return v.bindable(b, ch.session)

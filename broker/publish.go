@@ -55,7 +55,7 @@ func (ch *channel) confirm(seq uint64, ack bool) {
 
 func (ch *channel) mayPublish(exchange string) *exception {
 	v := ch.session.vhost
-	if x := ch.may(write, "exchange", exchange); x != nil {
+	if x := ch.may(mayWrite, "exchange", exchange); x != nil {
 		return x
 	}
 	if exchange == "" {

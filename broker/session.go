@@ -67,7 +67,7 @@ func (s *session) OnAuth(c *core.Conn, mechanism string, response wire.Secret) {
 	case u == nil:
 		s.refuse(mechanism, name, fmt.Sprintf("Login was refused using authentication mechanism %s. For details see the broker logfile.", mechanism))
 		return
-	case u.loopbackOnly() && !isLoopback(s.conn.RemoteAddr()):
+	case u.LoopbackOnly && !isLoopback(s.conn.RemoteAddr()):
 		s.refuse(mechanism, name, fmt.Sprintf("Login was refused using authentication mechanism %s: user '%s' can only connect via localhost", mechanism, name))
 		return
 	}
