@@ -27,6 +27,8 @@ type settings struct {
 	maxMessage   int64
 	ackTimeout   time.Duration
 	server       core.ServerConfig
+	journal      int
+	lazy         bool // listen for TCP when somebody asks where
 }
 
 func defaults() settings {
@@ -102,3 +104,10 @@ func WithAckTimeout(d time.Duration) Option { return func(s *settings) { s.ackTi
 // channel-max, timeouts, tracing. Mechanisms and server properties are the
 // broker's.
 func WithServer(f func(*core.ServerConfig)) Option { return func(s *settings) { f(&s.server) } }
+
+// WithJournal has the broker remember the last methods that went over its
+// connections, so many of them: see Journal. Default: none.
+func WithJournal(methods int) Option { return func(s *settings) { s.journal = methods } }
+
+// withLazyListener leaves the system's network alone until Addr or URL is called.
+func withLazyListener(s *settings) { s.lazy = true }

@@ -106,6 +106,9 @@ func (s *session) refuse(mechanism, user, text string) {
 // OnOpen implements core.ServerHandler.
 func (s *session) OnOpen(c *core.Conn, name string) {
 	b := s.broker
+	if !s.admits(c, name) {
+		return
+	}
 	b.mu.Lock()
 	v, refusal := s.enter(name)
 	if refusal == nil {
@@ -113,6 +116,7 @@ func (s *session) OnOpen(c *core.Conn, name string) {
 		s.about.channelMax, s.about.frameMax, s.about.heartbeat = c.ChannelMax(), c.FrameMax(), c.Heartbeat()
 	}
 	running := b.running
+	b.observe()
 	b.mu.Unlock()
 	switch {
 	case refusal != nil:
@@ -216,6 +220,11 @@ func (s *session) wakeConsumers() {
 // fail ends the connection with an exception. What it holds is given back at once.
 func (s *session) fail(x *exception, about wire.MethodID) {
 	s.push(output{kind: outFail, code: x.code, text: x.text, about: about})
+	s.end()
+}
+
+// end gives back what the session holds when its last word is in the outbox.
+func (s *session) end() {
 	for _, ch := range s.sortedChannels() {
 		ch.leave()
 	}
