@@ -24,7 +24,8 @@ const (
 )
 
 // RunT starts a broker for one test and stops it when the test ends, closing the
-// connections that are left; a test that failed then logs the broker's Journal. It
+// connections that are left, and faults of their wires with them; a test that failed
+// then logs the broker's Journal. It
 // listens nowhere before URL is called, so that tests which use DialContext run
 // inside a bubble of testing/synctest; it can be spoiled by Wire, and keeps a journal
 // of 1000 methods. Options change the rest.
@@ -52,6 +53,9 @@ func RunT(t TB, opts ...Option) *Broker {
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
 		defer cancel()
+		for _, c := range loop.Conns() {
+			c.Clear()
+		}
 		if err := b.Stop(ctx); err != nil {
 			t.Errorf("amqp: broker: connections did not end: %v", err)
 		}
