@@ -19,9 +19,10 @@ type channel struct {
 	reply      *replyTo
 	unacked    unacked
 	nextTag    uint64
-	prefetch   uint16 // of consumers to come
-	limit      uint16 // of all consumers, 0 for none
-	held       int    // unacked deliveries of all consumers
+	prefetch   uint16      // of consumers to come
+	limit      uint16      // of all consumers, 0 for none
+	held       int         // unacked deliveries of all consumers
+	refused    []*consumer // that wait for the limit
 	confirming bool
 	published  uint64 // since confirm.select
 	tx         *transaction

@@ -15,6 +15,7 @@ type consumer struct {
 	queue    *mailbox
 	prefetch uint16 // 0 for no limit
 	held     int    // deliveries that are not settled
+	refused  bool   // for the channel's limit; listed in channel.refused
 }
 
 func (ch *channel) consume(m *wire.BasicConsume) *exception {
@@ -42,9 +43,12 @@ func (ch *channel) consume(m *wire.BasicConsume) *exception {
 	if m.ConsumerTag == "" {
 		m.ConsumerTag = serverName("amq.ctag")
 	}
+	if ch.limit > 0 && q.queue.Config().Type == queue.Quorum {
+		return raise(wire.NotImplemented, "%s does not support global qos", q.vhost.queueText(name))
+	}
 	c := &consumer{channel: ch, queue: q, prefetch: ch.prefetch}
 	c.Consumer = queue.Consumer{
-		Tag: m.ConsumerTag, Priority: priority, NoAck: m.NoAck, Exclusive: m.Exclusive, Arguments: m.Arguments, Receiver: c,
+		Tag: m.ConsumerTag, Priority: priority, NoAck: m.NoAck, Exclusive: m.Exclusive && q.queue.Config().Type != queue.Quorum, Arguments: m.Arguments, Receiver: c,
 	}
 	return ch.subscribe(c, m.NoWait)
 }
@@ -69,7 +73,11 @@ func (ch *channel) subscribe(c *consumer, noWait bool) *exception {
 // Ready implements queue.Receiver.
 func (c *consumer) Ready(*queue.Consumer) bool {
 	ch := c.channel
-	if !c.NoAck && (c.prefetch > 0 && c.held >= int(c.prefetch) || ch.limit > 0 && ch.held >= int(ch.limit)) {
+	if !c.NoAck && c.prefetch > 0 && c.held >= int(c.prefetch) {
+		return false
+	}
+	if !c.NoAck && ch.limit > 0 && ch.held >= int(ch.limit) {
+		ch.refuse(c)
 		return false
 	}
 	if out := &ch.session.out; !out.hasRoom() {
@@ -100,7 +108,7 @@ func (c *consumer) Deliver(_ *queue.Consumer, _ *queue.Queue, e *queue.Entry) {
 // annotated are the properties of a message that a quorum queue delivers again, nil
 // for those that it was published with.
 func (q *mailbox) annotated(e *queue.Entry) wire.RawProperties {
-	if e.DeliveryCount == 0 || q.queue.Config().Type != queue.Quorum {
+	if q.queue.Config().Type != queue.Quorum || e.DeliveryCount == 0 && !q.vhost.broker.traits.countsFirst {
 		return nil
 	}
 	p, err := e.Message.Properties.Decode()
@@ -137,6 +145,25 @@ func (t *Totals) got(noAck, again bool) {
 	}
 	if again {
 		t.Redelivered++
+	}
+}
+
+// refuse notes a consumer that waits for the channel's limit.
+func (ch *channel) refuse(c *consumer) {
+	if !c.refused {
+		c.refused = true
+		ch.refused = append(ch.refused, c)
+	}
+}
+
+// wakeRefused lets those have more that waited for the channel's limit, in the order
+// in which they came to wait.
+func (ch *channel) wakeRefused() {
+	woken := ch.refused
+	ch.refused = nil
+	for _, c := range woken {
+		c.refused = false
+		c.wake()
 	}
 }
 
@@ -208,9 +235,10 @@ func (ch *channel) qos(m *wire.BasicQos) *exception {
 		return raise(wire.NotImplemented, "prefetch_size!=0 (%d)", m.PrefetchSize)
 	case m.Global && ch.session.broker.traits.globalQos:
 		ch.limit = m.PrefetchCount
-		ch.wakeConsumers()
-	default:
-		ch.prefetch = m.PrefetchCount
+		ch.wakeRefused()
+	default: // RabbitMQ takes the channel's own limit back with it
+		ch.prefetch, ch.limit = m.PrefetchCount, 0
+		ch.wakeRefused()
 	}
 	ch.send(&wire.BasicQosOk{})
 	return nil
@@ -234,6 +262,7 @@ func (ch *channel) get(m *wire.BasicGet) *exception {
 	now := ch.session.broker.clock.now()
 	e := q.queue.Get(now)
 	q.idleSince = now
+	q.queue.Expire(now) // what has expired behind it does not count; the queue itself was used just now
 	q.stir()
 	if e == nil {
 		ch.totals.GotEmpty++

@@ -68,6 +68,9 @@ func (ch *channel) declaredQueue(m *wire.QueueDeclare) (*mailbox, *exception) {
 		return s.vhost.queue(m.Queue, s)
 	}
 	if m.Queue == "" {
+		if m.Arguments["x-queue-type"] == string(queue.Quorum) {
+			return nil, raise(wire.PreconditionFailed, "Cannot declare a server-named queue for type rabbit_quorum_queue")
+		}
 		m.Queue = serverName("amq.gen")
 	} else if x := reserved("queue", m.Queue); x != nil {
 		return nil, x

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"reflect"
 	"slices"
 	"strings"
 
@@ -37,7 +38,11 @@ func (ch *channel) declaredExchange(m *wire.ExchangeDeclare) *exception {
 		if v.broker.traits.softType {
 			code = wire.PreconditionFailed
 		}
-		return raise(code, "unknown exchange type '%s'", m.Type)
+		quality := "unknown"
+		if m.Type == "" {
+			quality = "invalid"
+		}
+		return raise(code, "%s exchange type '%s'", quality, m.Type)
 	}
 	if m.Exchange == "" {
 		return errDefaultExchange
@@ -173,8 +178,12 @@ func (ch *channel) bind(b route.Binding) *exception {
 	if x := ch.mayBind(b); x != nil {
 		return x
 	}
-	if err := ch.session.vhost.router.Bind(b); err != nil {
-		return ch.session.vhost.routeRefusal(err)
+	v := ch.session.vhost
+	if x := v.bindable(b, ch.session); x != nil {
+		return x
+	}
+	if err := v.router.Bind(b); err != nil {
+		return v.routeRefusal(err)
 	}
 	return nil
 }
@@ -183,14 +192,17 @@ func (ch *channel) unbind(b route.Binding) *exception {
 	if x := ch.mayBind(b); x != nil {
 		return x
 	}
-	ch.session.vhost.router.Unbind(b)
+	v := ch.session.vhost
+	if q := v.queues[b.Destination]; !b.ToExchange && q != nil && q.owner != nil && q.owner != ch.session && v.bound(b) {
+		return q.locked()
+	}
+	v.router.Unbind(b) // RabbitMQ does not mind if there is none
 	return nil
 }
 
-// mayBind is nil if the user may make or take back a binding between two ends that
-// exist.
+// mayBind is nil if the user may make or take back a binding.
 func (ch *channel) mayBind(b route.Binding) *exception {
-	v, kind := ch.session.vhost, "queue"
+	kind := "queue"
 	if b.ToExchange {
 		kind = "exchange"
 	}
@@ -200,10 +212,12 @@ func (ch *channel) mayBind(b route.Binding) *exception {
 	if b.Source == "" || b.ToExchange && b.Destination == "" {
 		return errDefaultExchange
 	}
-	if x := ch.may(mayRead, "exchange", b.Source); x != nil {
-		return x
-	}
-	return v.bindable(b, ch.session)
+	return ch.may(mayRead, "exchange", b.Source)
+}
+
+// bound tells whether there is such a binding.
+func (v *vhost) bound(b route.Binding) bool {
+	return slices.ContainsFunc(v.router.Bindings(), func(o route.Binding) bool { return reflect.DeepEqual(o, b) })
 }
 
 // bindable is nil if both ends exist and are not somebody else's.

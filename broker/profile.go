@@ -21,12 +21,15 @@ type traits struct {
 	verboseAccess  bool  // refusals name the permission
 	softType       bool  // an unknown exchange type costs the channel only
 	exclusiveLasts bool  // an exclusive queue keeps its durable flag
+	countsFirst    bool  // a quorum queue's first delivery has x-delivery-count
+	checksMode     bool  // of messages' delivery-mode
+	strictPlain    bool  // PLAIN takes no authorization identity
 	lastDeath      bool  // dead letters have x-last-death headers
 }
 
 var profiles = map[Profile]traits{
 	RabbitMQ4: {version: "4.3.0", maxMessage: 16 << 20, verboseAccess: true, softType: true, lastDeath: true},
-	RabbitMQ3: {version: "3.10.8", transient: true, globalQos: true, maxMessage: 128 << 20, exclusiveLasts: true},
+	RabbitMQ3: {version: "3.10.8", transient: true, globalQos: true, maxMessage: 128 << 20, exclusiveLasts: true, countsFirst: true, checksMode: true, strictPlain: true},
 }
 
 // String is the version of RabbitMQ, such as "4.3.0".

@@ -2,7 +2,6 @@ package broker
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -142,6 +141,9 @@ func (ch *channel) examine(raw wire.RawProperties, m *queue.Message, keys *[]str
 	}
 	if mode, ok := raw.DeliveryMode(); ok {
 		m.Persistent = mode == wire.Persistent
+		if mode != wire.Persistent && mode != wire.Transient && ch.session.broker.traits.checksMode {
+			return nil, false, raise(wire.PreconditionFailed, "invalid message: {delivery_mode_unknown,%d}", mode)
+		}
 	}
 	m.Priority, _ = raw.Priority()
 	if has&wire.HasReplyTo != 0 {
@@ -181,11 +183,9 @@ func copyTo(raw wire.RawProperties, changed bool, keys *[]string) (wire.RawPrope
 			return nil, false, raise(wire.PreconditionFailed, "invalid message: {unacceptable_type_in_header,%q,%s}", name, fieldType(v))
 		}
 		for _, key := range list {
-			text, isText := key.(string)
-			if !isText {
-				return nil, false, raise(wire.PreconditionFailed, "invalid message: {unacceptable_type_in_header,%q,%s}", name, fieldType(key))
+			if text, ok := key.(string); ok {
+				*keys = append(*keys, text)
 			}
-			*keys = append(*keys, text)
 		}
 		bcc = bcc || name == "BCC"
 	}
@@ -208,6 +208,9 @@ func rewrite(raw wire.RawProperties, change func(*wire.Properties)) (wire.RawPro
 	return raw, true, nil
 }
 
+// maxExpiration is ten years, in milliseconds.
+const maxExpiration = 10 * 365 * 24 * 60 * 60 * 1000
+
 // parseExpiration reads the property expiration, with RabbitMQ's words for what is
 // none.
 func parseExpiration(text string) (time.Duration, *exception) {
@@ -221,8 +224,8 @@ func parseExpiration(text string) (time.Duration, *exception) {
 		fault = fmt.Sprintf("{leftover_string,%q}", text[digits:])
 	case n < 0:
 		fault = fmt.Sprintf("{value_negative,%d}", n)
-	case n > math.MaxUint32:
-		fault = fmt.Sprintf("{value_too_big,%d}", n)
+	case n > maxExpiration:
+		fault = fmt.Sprintf("{value_too_large,%d}", n)
 	default:
 		return time.Duration(n) * time.Millisecond, nil
 	}

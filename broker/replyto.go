@@ -29,10 +29,13 @@ func (ch *channel) consumeReplies(m *wire.BasicConsume) *exception {
 	if m.ConsumerTag == "" {
 		m.ConsumerTag = serverName("amq.ctag")
 	}
-	ch.reply = &replyTo{channel: ch, tag: m.ConsumerTag, key: serverName(replyToName + ".g1")}
+	ch.reply = &replyTo{channel: ch, tag: m.ConsumerTag, key: replyKey()}
 	ch.session.broker.replies[ch.reply.key] = ch.reply
 	return ch.answer(m.NoWait, &wire.BasicConsumeOk{ConsumerTag: m.ConsumerTag})
 }
+
+// replyKey makes a key such as RabbitMQ's, which has bytes in it that are no letters.
+func replyKey() string { return serverName(replyToName+".g1") + "==." + serverName("r") + "==" }
 
 // declareReply answers a declaration of the queue that is none: it is there while
 // somebody waits for replies on it.

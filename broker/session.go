@@ -3,6 +3,7 @@ package broker
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/haypile/haypile/adapters/driver"
@@ -58,8 +59,9 @@ func (s *session) OnAuth(c *core.Conn, mechanism string, response wire.Secret) {
 	s.core = c
 	s.enrol(mechanism)
 	name, password, err := parseResponse(mechanism, response)
-	if err != nil {
-		s.refuse(mechanism, "", err.Error())
+	if err != nil || mechanism == "PLAIN" && b.traits.strictPlain && !strings.HasPrefix(response.Reveal(), "\x00") {
+		b.settings.logger.Warn("login with a malformed response", "connection", s.name, "mechanism", mechanism)
+		s.conn.Abort()
 		return
 	}
 	u := b.users.authenticate(name, password.Reveal())

@@ -103,9 +103,10 @@ func (ch *channel) release(c *consumer) {
 	}
 	ch.held--
 	c.held--
-	if ch.limit > 0 && ch.held == int(ch.limit)-1 {
-		ch.wakeConsumers()
-	} else if c.prefetch > 0 && c.held < int(c.prefetch) && ch.consumers[c.Tag] == c {
+	if len(ch.refused) > 0 && (ch.limit == 0 || ch.held < int(ch.limit)) {
+		ch.wakeRefused()
+	}
+	if c.prefetch > 0 && c.held == int(c.prefetch)-1 {
 		c.wake()
 	}
 }

@@ -216,8 +216,8 @@ func (c *Conn) Refuse(code wire.Code, text string) error {
 	if err := c.decidable(); err != nil {
 		return err
 	}
-	about := map[decision]wire.MethodID{
-		undecidedAuth: wire.ConnectionStartOkID, undecidedOpen: wire.ConnectionOpenID, undecidedSecret: wire.ConnectionUpdateSecretID,
+	about := map[decision]wire.MethodID{ // RabbitMQ names no method for credentials
+		undecidedOpen: wire.ConnectionOpenID, undecidedSecret: wire.ConnectionUpdateSecretID,
 	}[c.asked]
 	cause := &Error{Code: code, Text: text, Method: about, Host: c.cfg.host}
 	if c.asked == undecidedAuth && !c.HasCapability("authentication_failure_close") {

@@ -107,14 +107,15 @@ func (c *Conn) receiver(channel uint16, what string) (*Channel, *content, error)
 	}
 	m := ch.receiving()
 	if m == nil && ch.state == channelOpen {
-		return nil, nil, offend(wire.UnexpectedFrame, "%s on channel %d without a method", what, channel)
+		client := offend(wire.UnexpectedFrame, "%s on channel %d without a method", what, channel)
+		return nil, nil, c.judge(client, "expected method frame, got non method frame instead")
 	}
 	return ch, m, nil
 }
 
 func (ch *Channel) onHeader(m *content, payload []byte) error {
 	if m.header {
-		return offend(wire.UnexpectedFrame, "second content header for one %s", m.method)
+		return ch.conn.inContent(m, offend(wire.UnexpectedFrame, "second content header for one %s", m.method))
 	}
 	class, size, props, err := wire.ParseContentHeader(payload)
 	if err != nil {
@@ -148,7 +149,7 @@ func (ch *Channel) onHeader(m *content, payload []byte) error {
 
 func (ch *Channel) onBody(m *content, p []byte, last bool) error {
 	if !m.header {
-		return offend(wire.UnexpectedFrame, "content body before the header of %s", m.method)
+		return ch.conn.inContent(m, offend(wire.UnexpectedFrame, "content body before the header of %s", m.method))
 	}
 	if uint64(len(p)) > m.size-m.got {
 		return offend(wire.FrameError, "more content body than the %d bytes announced", m.size)

@@ -15,7 +15,7 @@ func (c *Conn) channelMethod(number uint16, id wire.MethodID, args []byte) error
 		return nil
 	}
 	if ch == nil || c.state != StateOpen {
-		return offend(wire.ChannelError, "%s on channel %d, which is not open", id, number)
+		return c.judge(offend(wire.ChannelError, "%s on channel %d, which is not open", id, number), "expected 'channel.open'")
 	}
 	switch id {
 	case wire.ChannelCloseID:
@@ -27,7 +27,7 @@ func (c *Conn) channelMethod(number uint16, id wire.MethodID, args []byte) error
 		return nil // told as over, or about to be; what still comes was sent before the peer knew
 	}
 	if m := ch.receiving(); m != nil {
-		return offend(wire.UnexpectedFrame, "%s inside the content of %s", id, m.method)
+		return c.inContent(m, offend(wire.UnexpectedFrame, "%s inside the content of %s", id, m.method))
 	}
 	if ch.serving != nil {
 		return ch.onRequest(id, args)

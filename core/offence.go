@@ -11,15 +11,36 @@ import (
 // offence is a breach of the protocol by the peer, on its way to the one place
 // that turns it into a close: violation.
 type offence struct {
-	code wire.Code
-	text string
-	err  error // the finding behind it, if it has a type of its own
+	code  wire.Code
+	text  string
+	about wire.MethodID // the method whose content it is, else 0
+	err   error         // the finding behind it, if it has a type of its own
 }
 
 func (o *offence) Error() string { return o.text }
 
-func offend(code wire.Code, format string, args ...any) error {
+func offend(code wire.Code, format string, args ...any) *offence {
 	return &offence{code: code, text: fmt.Sprintf(format, args...)}
+}
+
+// judge is an offence in the words of the side that finds it: a server's are
+// RabbitMQ's, which clients may look for.
+func (c *Conn) judge(client *offence, server string) *offence {
+	if c.role == roleClient {
+		return client
+	}
+	return &offence{code: client.code, text: server}
+}
+
+// inContent is judge for what came in the middle of a message.
+func (c *Conn) inContent(m *content, client *offence) *offence {
+	missing := fmt.Sprintf("content header for class %d, got non content header", wire.ClassBasic)
+	if m.header {
+		missing = "content body, got non content body"
+	}
+	o := c.judge(client, "expected "+missing+" frame instead")
+	o.about = m.method
+	return o
 }
 
 // violation ends the connection because of what the peer sent on the channel
@@ -38,7 +59,11 @@ func (c *Conn) violation(channel uint16, method wire.MethodID, err error) {
 		return
 	}
 	e := c.cause.(*Error)
-	c.sendClose(e.Code, fmt.Sprintf("%s (channel %d)", e.Text, channel), method)
+	text := fmt.Sprintf("%s (channel %d)", e.Text, channel)
+	if c.role == roleServer {
+		text = e.Code.String() + " - " + e.Text
+	}
+	c.sendClose(e.Code, text, e.Method)
 	c.closeChannels()
 }
 
@@ -64,6 +89,9 @@ func (c *Conn) blame(method wire.MethodID, err error) error {
 	e := &Error{Code: wire.InternalError, Text: untitled(err), Method: method, Host: c.cfg.host, Phase: c.awaits(c.state), err: err}
 	if o := (*offence)(nil); errors.As(err, &o) {
 		e.Code, e.Text, e.err = o.code, o.text, o.err
+		if o.about != 0 {
+			e.Method = o.about
+		}
 	} else if d := (*wire.DecodeError)(nil); errors.As(err, &d) {
 		e.Code = d.Code
 	}

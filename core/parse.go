@@ -321,6 +321,8 @@ func (c *Conn) misplaced(id wire.MethodID, channel uint16) error {
 	switch {
 	case !id.Known():
 		return offend(wire.NotImplemented, "unknown method %s", id)
+	case c.role == roleServer && channel != 0:
+		return offend(wire.CommandInvalid, "unimplemented method")
 	case !c.role.hears(id):
 		return offend(wire.CommandInvalid, "%s is for a %s to send", id, c.role)
 	case (channel == 0) != (id.Class() == wire.ClassConnection):

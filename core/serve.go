@@ -66,7 +66,7 @@ func (ch *Channel) onRequest(id wire.MethodID, args []byte) error {
 	}
 	switch {
 	case id == wire.ChannelOpenID:
-		return offend(wire.ChannelError, "%s on channel %d, which is open", id, ch.number)
+		return offend(wire.ChannelError, "second 'channel.open' seen")
 	case ch.state == channelClosing:
 		return nil
 	case id == wire.BasicPublishID:
