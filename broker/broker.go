@@ -87,6 +87,9 @@ func New(opts ...Option) (*Broker, error) {
 	if err != nil {
 		return nil, err
 	}
+	if s.misuse == nil {
+		s.misuse = func(err error) { s.logger.Error(err.Error()) }
+	}
 	b := &Broker{settings: s, traits: traits, users: users, watchers: make(map[int]func())}
 	if s.journal > 0 {
 		b.journal = newJournal(s.journal)

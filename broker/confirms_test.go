@@ -30,8 +30,8 @@ func confirms(b *broker.Broker) (tags []uint64, multiple bool) {
 func threeHeld(t *testing.T) (*broker.Broker, *broker.HeldConfirms, []*blocking.Deferred) {
 	t.Helper()
 	b := broker.RunT(t)
-	ch, ctx := channel(t, b), testContext(t)
-	declare(t, ch, "q")
+	ch, ctx := openChannel(t, b), testContext(t)
+	makeQueues(t, ch, "q")
 	h := b.HoldConfirms()
 	var sent []*blocking.Deferred
 	b.On(wire.BasicPublishID, func(in *broker.Incoming) broker.Action {
@@ -92,8 +92,8 @@ func TestHeldConfirmsLeaveAsTheTestWants(t *testing.T) {
 func TestDiscardedConfirmsNeverCome(t *testing.T) {
 	b, h, sent := threeHeld(t)
 	h.Discard()
-	ch := channel(t, b)
-	publish(t, ch, "q", "another")
+	ch := openChannel(t, b)
+	mustPublish(t, ch, "q", "another")
 	select {
 	case <-sent[0].Done():
 		t.Error("the first message is settled")

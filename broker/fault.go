@@ -52,7 +52,8 @@ const (
 func Pass() Action { return Action{} }
 
 // Reply answers for the broker, whose state does not change: with a method without
-// content, such as the reply that the request is owed, or none at all for nil.
+// content, such as the reply that the request is owed, or none at all for nil. One
+// that cannot be sent there fails the test of RunT, and else is logged.
 func Reply(m wire.Method) Action { return Action{do: deedReply, reply: m} }
 
 // Drop ignores the method: a request is never answered, a message never confirmed.
@@ -115,7 +116,7 @@ type rule struct {
 //
 // fn is called where the connection runs, one call at a time for the whole broker.
 // It must not wait, for clients least of all; of the methods of Broker it may call
-// those that do not.
+// those that do not. Rules outlast Restart and Stop.
 //
 //	remove := b.On(wire.QueueDeclareID, func(in *broker.Incoming) broker.Action {
 //		if in.Method.(*wire.QueueDeclare).Queue == "forbidden" {

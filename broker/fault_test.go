@@ -3,6 +3,7 @@ package broker_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,7 +16,7 @@ import (
 func TestARuleActsOnTheNextMethodsOfItsKindOnly(t *testing.T) {
 	checkLeaks(t)
 	b := broker.RunT(t)
-	conn, ctx := connect(t, b), testContext(t)
+	conn, ctx := attach(t, b), testContext(t)
 	b.Next(2, wire.QueueDeclareID, broker.CloseChannel(wire.AccessRefused, "ACCESS_REFUSED - not today"))
 	for range 2 {
 		ch, err := conn.Channel(ctx)
@@ -35,12 +36,12 @@ func TestARuleActsOnTheNextMethodsOfItsKindOnly(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	declare(t, ch, "q")
+	makeQueues(t, ch, "q")
 }
 
 func TestARuleDecidesByWhatIsAsked(t *testing.T) {
 	b := broker.RunT(t)
-	ch, ctx := channel(t, b, blocking.WithName("tester")), testContext(t)
+	ch, ctx := openChannel(t, b, blocking.WithName("tester")), testContext(t)
 	var seen *broker.Incoming
 	remove := b.On(wire.QueueDeclareID, func(in *broker.Incoming) broker.Action {
 		if in.Method.(*wire.QueueDeclare).Queue != "faked" {
@@ -50,7 +51,7 @@ func TestARuleDecidesByWhatIsAsked(t *testing.T) {
 		seen = &kept
 		return broker.Reply(&wire.QueueDeclareOk{Queue: "faked", MessageCount: 7})
 	})
-	declare(t, ch, "real")
+	makeQueues(t, ch, "real")
 	ok, err := ch.QueueDeclare(ctx, &blocking.QueueDeclare{Queue: "faked", Durable: true})
 	if err != nil || ok.MessageCount != 7 {
 		t.Errorf("the answer is %+v, %v", ok, err)
@@ -58,13 +59,13 @@ func TestARuleDecidesByWhatIsAsked(t *testing.T) {
 	if seen.ProvidedName != "tester" || seen.User != "guest" || seen.VirtualHost != "/" || seen.Channel != 1 || seen.Connection == "" {
 		t.Errorf("the rule was told %+v", seen)
 	}
-	if exists(b, "faked") || !exists(b, "real") {
+	if hasQueue(b, "faked") || !hasQueue(b, "real") {
 		t.Errorf("there are %+v", b.State().Queues)
 	}
 	remove()
 	remove()
-	declare(t, ch, "faked")
-	if !exists(b, "faked") {
+	makeQueues(t, ch, "faked")
+	if !hasQueue(b, "faked") {
 		t.Error("the rule acts although it was taken back")
 	}
 }
@@ -72,14 +73,14 @@ func TestARuleDecidesByWhatIsAsked(t *testing.T) {
 func TestADroppedMethodIsNeverAnswered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := broker.RunT(t)
-		ch := channel(t, b)
+		ch := openChannel(t, b)
 		b.Next(1, wire.QueueDeclareID, broker.Drop())
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		if _, err := ch.QueueDeclare(ctx, &blocking.QueueDeclare{Queue: "q", Durable: true}); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("queue.declare: %v", err)
 		}
-		if exists(b, "q") {
+		if hasQueue(b, "q") {
 			t.Error("it was declared")
 		}
 	})
@@ -88,7 +89,7 @@ func TestADroppedMethodIsNeverAnswered(t *testing.T) {
 func TestADelayedMethodHoldsUpItsChannelAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := broker.RunT(t)
-		conn := connect(t, b)
+		conn := attach(t, b)
 		slow, err := conn.Channel(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -104,7 +105,7 @@ func TestADelayedMethodHoldsUpItsChannelAlone(t *testing.T) {
 			t.Fatal(err)
 		}
 		synctest.Wait()
-		declare(t, other, "q")
+		makeQueues(t, other, "q")
 		if took := time.Since(begin); took != 0 {
 			t.Errorf("another channel waited %s", took)
 		}
@@ -120,7 +121,7 @@ func TestADelayedMethodHoldsUpItsChannelAlone(t *testing.T) {
 
 func TestAdvanceShortensADelay(t *testing.T) {
 	b := broker.RunT(t)
-	ch, ctx := channel(t, b), testContext(t)
+	ch, ctx := openChannel(t, b), testContext(t)
 	asked := make(chan struct{})
 	b.On(wire.QueueDeclareID, func(*broker.Incoming) broker.Action {
 		close(asked)
@@ -132,7 +133,7 @@ func TestAdvanceShortensADelay(t *testing.T) {
 		done <- err
 	}()
 	<-asked
-	for !exists(b, "q") { // the rule has been asked, its answer may not be known
+	for !hasQueue(b, "q") { // the rule has been asked, its answer may not be known
 		b.Advance(time.Hour)
 	}
 	if err := <-done; err != nil {
@@ -142,7 +143,7 @@ func TestAdvanceShortensADelay(t *testing.T) {
 
 func TestAClosedConnectionIsToldWhy(t *testing.T) {
 	b := broker.RunT(t)
-	ch, ctx := channel(t, b), testContext(t)
+	ch, ctx := openChannel(t, b), testContext(t)
 	b.Next(1, 0, broker.CloseConnection(wire.InternalError, "INTERNAL_ERROR - on purpose"))
 	_, err := ch.QueueDeclare(ctx, &blocking.QueueDeclare{Queue: "q", Durable: true})
 	var e *blocking.Error
@@ -153,9 +154,9 @@ func TestAClosedConnectionIsToldWhy(t *testing.T) {
 
 func TestACutConnectionGivesItsMessagesBack(t *testing.T) {
 	b := broker.RunT(t)
-	ch, ctx := channel(t, b), testContext(t)
-	declare(t, ch, "q")
-	publish(t, ch, "q", "job")
+	ch, ctx := openChannel(t, b), testContext(t)
+	makeQueues(t, ch, "q")
+	mustPublish(t, ch, "q", "job")
 	if d, err := ch.Get(ctx, &blocking.Get{Queue: "q"}); err != nil || d == nil {
 		t.Fatal(d, err)
 	}
@@ -181,13 +182,13 @@ func TestAConnectionIsRefusedBeforeItOpens(t *testing.T) {
 	if !errors.As(err, &e) || e.Code != wire.NotAllowed || e.Text != "NOT_ALLOWED - closed today" {
 		t.Errorf("dial: %v", err)
 	}
-	connect(t, b)
+	attach(t, b)
 }
 
 func TestMessagesAreRefusedReturnedAndLeftUnconfirmed(t *testing.T) {
 	b := broker.RunT(t)
-	ch, ctx := channel(t, b), testContext(t)
-	declare(t, ch, "q")
+	ch, ctx := openChannel(t, b), testContext(t)
+	makeQueues(t, ch, "q")
 	send := func(body string, a broker.Action) *blocking.Deferred {
 		t.Helper()
 		remove := b.On(wire.BasicPublishID, func(in *broker.Incoming) broker.Action {
@@ -229,5 +230,63 @@ func TestMessagesAreRefusedReturnedAndLeftUnconfirmed(t *testing.T) {
 		if d, err := ch.Get(ctx, &blocking.Get{Queue: "q", NoAck: true}); err != nil || d == nil || string(d.Body) != want {
 			t.Errorf("the queue has %v, %v instead of %s", d, err, want)
 		}
+	}
+}
+
+func TestADelayedConnectionOpensLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := broker.RunT(t)
+		b.Next(1, wire.ConnectionOpenID, broker.Delay(5*time.Second))
+		begin := time.Now()
+		ch := openChannel(t, b)
+		if took := time.Since(begin); took != 5*time.Second {
+			t.Errorf("it took %s", took)
+		}
+		makeQueues(t, ch, "q")
+		b.Next(1, wire.ConnectionOpenID, broker.Delay(time.Hour))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := blocking.Dial(ctx, memoryURL, inMemory(b)); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("dial: %v", err)
+		}
+	})
+}
+
+func TestAReplyThatCannotBeSentFailsTheTest(t *testing.T) {
+	fake := &fakeT{TB: t, errors: make(chan string, 10)}
+	b := broker.RunT(fake)
+	ch, ctx := openChannel(t, b), testContext(t)
+	b.Next(1, wire.QueuePurgeID, broker.Reply(&wire.QueueDeclareOk{}))
+	go ch.QueuePurge(ctx, &blocking.QueuePurge{Queue: "q"})
+	if got := <-fake.errors; !strings.HasPrefix(got, "amqp: broker: the reply of a rule cannot be sent: ") {
+		t.Errorf("the test is told %q", got)
+	}
+	fake.end()
+}
+
+func TestARuleMayAskTheBrokerAndTakeItselfBack(t *testing.T) {
+	b := broker.RunT(t)
+	ch := openChannel(t, b)
+	makeQueues(t, ch, "q")
+	asked := 0
+	var remove func()
+	remove = b.On(wire.BasicPublishID, func(*broker.Incoming) broker.Action {
+		asked++
+		s := b.State()
+		if n := s.Queue("/", "q").Ready; n != 1 {
+			return broker.Pass()
+		}
+		remove()
+		b.Next(1, wire.BasicPublishID, broker.Nack())
+		return broker.Pass()
+	})
+	for range 2 {
+		mustPublish(t, ch, "q", "taken")
+	}
+	if err := ch.PublishConfirm(testContext(t), &blocking.Publishing{RoutingKey: "q"}); !errors.Is(err, blocking.ErrNacked) {
+		t.Errorf("by the rule that the rule made: %v", err)
+	}
+	if asked != 2 {
+		t.Errorf("the rule was asked %d times", asked)
 	}
 }

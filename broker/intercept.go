@@ -124,7 +124,7 @@ func (ch *channel) enact(in *parcel) {
 		ch.dispatch(in.method, in.message)
 	case deedReply:
 		if in.action.reply != nil {
-			ch.send(in.action.reply)
+			ch.push(output{kind: outRule, method: in.action.reply})
 		}
 	case deedCloseChannel:
 		ch.end(x, in.id())
@@ -163,8 +163,24 @@ func (s *session) admits(c *core.Conn, virtualHost string) bool {
 		return false
 	case deedDrop:
 		return false
+	default:
+		if a.after > 0 {
+			s.openLater(virtualHost, a.after)
+			return false
+		}
 	}
 	return true
+}
+
+// openLater answers connection.open after some time by the broker's clock.
+func (s *session) openLater(virtualHost string, after time.Duration) {
+	b := s.broker
+	s.delay.ring = func(time.Time) {
+		_ = s.conn.AddCallbackThreadsafe(func(c *core.Conn) { s.open(c, virtualHost) }) // unless it has ended
+	}
+	b.mu.Lock()
+	b.clock.set(&s.delay, b.clock.now().Add(after))
+	b.finish(nil)
 }
 
 // refuseMessage nacks a message.

@@ -23,14 +23,14 @@ type JournalEntry struct {
 	payload []byte // without credentials
 }
 
-// Decode is the method with its arguments, nil for a header. What was a secret is
-// empty.
+// Decode is the method with its arguments, with secrets left empty. It is nil for a
+// header, and for more than 4 KiB of arguments.
 func (e *JournalEntry) Decode() wire.Method {
 	if e.Method == 0 {
 		return nil
 	}
 	m, err := wire.Decode(e.payload)
-	if err != nil { // of what core takes out for its credentials
+	if err != nil { // it is too long to be kept, or could not be read for its credentials
 		return nil
 	}
 	return m

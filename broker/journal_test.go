@@ -11,9 +11,9 @@ import (
 
 func TestTheJournalHasWhatWentOverTheWire(t *testing.T) {
 	b := broker.RunT(t)
-	ch := channel(t, b, blocking.WithName("tester"))
-	declare(t, ch, "q")
-	publish(t, ch, "q", "hello")
+	ch := openChannel(t, b, blocking.WithName("tester"))
+	makeQueues(t, ch, "q")
+	mustPublish(t, ch, "q", "hello")
 	var got []string
 	for _, e := range b.Journal() {
 		if e.Method.Class() == wire.ClassConnection && e.Method != wire.ConnectionStartOkID {
@@ -39,7 +39,7 @@ func TestTheJournalHasWhatWentOverTheWire(t *testing.T) {
 
 func TestTheJournalHasArguments(t *testing.T) {
 	b := broker.RunT(t)
-	declare(t, channel(t, b), "q")
+	makeQueues(t, openChannel(t, b), "q")
 	for _, e := range b.Journal() {
 		if m, ok := e.Decode().(*wire.QueueDeclare); ok {
 			if m.Queue != "q" || !m.Durable || e.Sent || e.Channel != 1 || e.Time.IsZero() {
@@ -53,8 +53,8 @@ func TestTheJournalHasArguments(t *testing.T) {
 
 func TestTheJournalForgetsTheOldest(t *testing.T) {
 	b := broker.RunT(t, broker.WithJournal(3))
-	ch := channel(t, b)
-	declare(t, ch, "a", "b", "c")
+	ch := openChannel(t, b)
+	makeQueues(t, ch, "a", "b", "c")
 	got := b.Journal()
 	if len(got) != 3 || got[0].Method != wire.QueueDeclareOkID || got[2].Method != wire.QueueDeclareOkID || got[1].Decode().(*wire.QueueDeclare).Queue != "c" {
 		t.Errorf("it has %v", got)
@@ -63,7 +63,7 @@ func TestTheJournalForgetsTheOldest(t *testing.T) {
 
 func TestThereIsNoJournalUnlessItIsWanted(t *testing.T) {
 	b := broker.RunT(t, broker.WithJournal(0))
-	channel(t, b)
+	openChannel(t, b)
 	if got := b.Journal(); len(got) != 0 {
 		t.Errorf("it has %v", got)
 	}

@@ -28,7 +28,8 @@ type settings struct {
 	ackTimeout   time.Duration
 	server       core.ServerConfig
 	journal      int
-	lazy         bool // listen for TCP when somebody asks where
+	lazy         bool            // listen for TCP when somebody asks where
+	misuse       func(err error) // is told of rules that make no sense; never nil
 }
 
 func defaults() settings {
@@ -108,6 +109,9 @@ func WithServer(f func(*core.ServerConfig)) Option { return func(s *settings) { 
 // WithJournal has the broker remember the last methods that went over its
 // connections, so many of them: see Journal. Default: none.
 func WithJournal(methods int) Option { return func(s *settings) { s.journal = methods } }
+
+// withMisuse has f told of rules that make no sense, instead of the logger.
+func withMisuse(f func(error)) Option { return func(s *settings) { s.misuse = f } }
 
 // withLazyListener leaves the system's network alone until Addr or URL is called.
 func withLazyListener(s *settings) { s.lazy = true }

@@ -12,11 +12,11 @@ import (
 func TestBlockStopsThosePublishing(t *testing.T) {
 	b := broker.RunT(t)
 	events := make(chan blocking.Event, 10)
-	ch, ctx := channel(t, b, blocking.WithEvents(func(e blocking.Event) { events <- e })), testContext(t)
-	reader := channel(t, b)
-	declare(t, ch, "q")
+	ch, ctx := openChannel(t, b, blocking.WithEvents(func(e blocking.Event) { events <- e })), testContext(t)
+	reader := openChannel(t, b)
+	makeQueues(t, ch, "q")
 	b.Block("low on disk")
-	publish(t, ch, "q", "still taken")
+	mustPublish(t, ch, "q", "still taken")
 	if e, ok := (<-events).(blocking.Blocked); !ok || e.Reason != "low on disk" {
 		t.Errorf("the event is %+v", e)
 	}
@@ -41,8 +41,8 @@ func TestBlockStopsThosePublishing(t *testing.T) {
 
 func TestCancelledConsumersAreTold(t *testing.T) {
 	b := broker.RunT(t)
-	ch, ctx := channel(t, b), testContext(t)
-	declare(t, ch, "q")
+	ch, ctx := openChannel(t, b), testContext(t)
+	makeQueues(t, ch, "q")
 	ended := make(chan error, 2)
 	for range 2 {
 		go func() {

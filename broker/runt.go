@@ -30,7 +30,8 @@ const (
 // inside a bubble of testing/synctest; it can be spoiled by Wire, and keeps a journal
 // of 1000 methods. Options change the rest.
 //
-// What clients do wrong does not fail the test: it may be what is tested.
+// What clients do wrong does not fail the test, for it may be what is tested. A rule
+// of On whose reply cannot be sent does.
 func RunT(t TB, opts ...Option) *Broker {
 	t.Helper()
 	opts = append([]Option{WithJournal(testJournal), withLazyListener}, opts...)
@@ -46,7 +47,8 @@ func RunT(t TB, opts ...Option) *Broker {
 	if !wrapped {
 		loop = wirefault.New(inner)
 	}
-	b, err := Start(append(opts, WithLoop(loop))...)
+	misuse := func(err error) { t.Errorf("%v", err) }
+	b, err := Start(append(opts, WithLoop(loop), withMisuse(misuse))...)
 	if err != nil {
 		t.Fatalf("%v", err)
 	}

@@ -22,11 +22,20 @@ type fakeT struct {
 	cleanups []func()
 	failed   bool
 	logged   strings.Builder
+	errors   chan string // nil has the real test fail
 }
 
 func (t *fakeT) Cleanup(f func())                { t.cleanups = append(t.cleanups, f) }
 func (t *fakeT) Failed() bool                    { return t.failed }
 func (t *fakeT) Logf(format string, args ...any) { fmt.Fprintf(&t.logged, format+"\n", args...) }
+
+func (t *fakeT) Errorf(format string, args ...any) {
+	if t.errors == nil {
+		t.TB.Errorf(format, args...)
+		return
+	}
+	t.errors <- fmt.Sprintf(format, args...)
+}
 
 func (t *fakeT) end() {
 	for i := len(t.cleanups) - 1; i >= 0; i-- {
@@ -107,13 +116,13 @@ func TestABrokerRunsInABubble(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
 		b := broker.RunT(t)
-		ch := channel(t, b)
+		ch := openChannel(t, b)
 		if _, err := ch.QueueDeclare(t.Context(), &blocking.QueueDeclare{
 			Queue: "brief", Durable: true, Arguments: blocking.Table{"x-message-ttl": int32(3_600_000)},
 		}); err != nil {
 			t.Fatal(err)
 		}
-		publish(t, ch, "brief", "hello")
+		mustPublish(t, ch, "brief", "hello")
 		if took := time.Since(begin); took != 0 {
 			t.Errorf("that took %s", took)
 		}
@@ -133,15 +142,15 @@ func TestABrokerRunsInABubble(t *testing.T) {
 func TestTheAddressStaysAcrossARestart(t *testing.T) {
 	b := broker.RunT(t)
 	url, ctx := b.URL(), testContext(t)
-	ch := channel(t, b)
-	declare(t, ch, "durable")
+	ch := openChannel(t, b)
+	makeQueues(t, ch, "durable")
 	if err := b.Restart(ctx); err != nil {
 		t.Fatal(err)
 	}
 	if b.URL() != url {
 		t.Errorf("it is %s now, and was %s", b.URL(), url)
 	}
-	again := channel(t, b) // in memory, too
+	again := openChannel(t, b) // in memory, too
 	if _, err := again.QueueDeclare(ctx, &blocking.QueueDeclare{Queue: "durable", Passive: true}); err != nil {
 		t.Error(err)
 	}
@@ -151,13 +160,13 @@ func TestTheAddressStaysAcrossARestart(t *testing.T) {
 	if err := b.Start(); err != nil {
 		t.Fatal(err)
 	}
-	declare(t, channel(t, b), "durable")
+	makeQueues(t, openChannel(t, b), "durable")
 }
 
 func TestAdvanceExpiresMessages(t *testing.T) {
 	b := broker.RunT(t)
-	ch, ctx := channel(t, b), testContext(t)
-	declare(t, ch, "q")
+	ch, ctx := openChannel(t, b), testContext(t)
+	makeQueues(t, ch, "q")
 	if err := ch.PublishConfirm(ctx, &blocking.Publishing{RoutingKey: "q", Properties: &blocking.Properties{Expiration: "60000"}}); err != nil {
 		t.Fatal(err)
 	}

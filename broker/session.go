@@ -32,7 +32,8 @@ type session struct {
 	exclusive map[*mailbox]struct{}
 	out       outbox
 	blocked   bool
-	gone      bool // nothing more is done for it
+	gone      bool  // nothing more is done for it
+	delay     alarm // of connection.open, by a rule of On
 	about     sessionInfo
 }
 
@@ -107,10 +108,14 @@ func (s *session) refuse(mechanism, user, text string) {
 
 // OnOpen implements core.ServerHandler.
 func (s *session) OnOpen(c *core.Conn, name string) {
-	b := s.broker
-	if !s.admits(c, name) {
-		return
+	if s.admits(c, name) {
+		s.open(c, name)
 	}
+}
+
+// open answers connection.open.
+func (s *session) open(c *core.Conn, name string) {
+	b := s.broker
 	b.mu.Lock()
 	v, refusal := s.enter(name)
 	if refusal == nil {
@@ -190,6 +195,7 @@ func (s *session) OnClose(_ *core.Conn, err error) {
 // leave ends what the session holds: channels first, then the queues that are its
 // own.
 func (s *session) leave() {
+	s.broker.clock.set(&s.delay, never)
 	if s.gone && len(s.channels) == 0 && len(s.exclusive) == 0 {
 		return
 	}

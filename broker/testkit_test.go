@@ -25,9 +25,9 @@ func inMemory(b *broker.Broker) blocking.Option {
 
 const memoryURL = "amqp://guest:guest@memory/"
 
-// connect connects a client in memory, which does not come back when it is lost unless
+// attach connects a client in memory, which does not come back when it is lost unless
 // the options say so, and ends with the test.
-func connect(t testing.TB, b *broker.Broker, opts ...blocking.Option) *blocking.Conn {
+func attach(t testing.TB, b *broker.Broker, opts ...blocking.Option) *blocking.Conn {
 	t.Helper()
 	ctx := testContext(t)
 	opts = append([]blocking.Option{blocking.WithRecovery(nil), inMemory(b)}, opts...)
@@ -39,18 +39,18 @@ func connect(t testing.TB, b *broker.Broker, opts ...blocking.Option) *blocking.
 	return conn
 }
 
-// channel is connect, and a channel.
-func channel(t testing.TB, b *broker.Broker, opts ...blocking.Option) *blocking.Channel {
+// openChannel is attach, and a channel.
+func openChannel(t testing.TB, b *broker.Broker, opts ...blocking.Option) *blocking.Channel {
 	t.Helper()
-	ch, err := connect(t, b, opts...).Channel(testContext(t))
+	ch, err := attach(t, b, opts...).Channel(testContext(t))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return ch
 }
 
-// declare makes queues that the profile of any RabbitMQ allows.
-func declare(t testing.TB, ch *blocking.Channel, queues ...string) {
+// makeQueues makes queues that the profile of any RabbitMQ allows.
+func makeQueues(t testing.TB, ch *blocking.Channel, queues ...string) {
 	t.Helper()
 	for _, q := range queues {
 		if _, err := ch.QueueDeclare(testContext(t), &blocking.QueueDeclare{Queue: q, Durable: true}); err != nil {
@@ -59,7 +59,7 @@ func declare(t testing.TB, ch *blocking.Channel, queues ...string) {
 	}
 }
 
-func publish(t testing.TB, ch *blocking.Channel, queue, body string) {
+func mustPublish(t testing.TB, ch *blocking.Channel, queue, body string) {
 	t.Helper()
 	if err := ch.PublishConfirm(testContext(t), &blocking.Publishing{RoutingKey: queue, Body: []byte(body)}); err != nil {
 		t.Fatal(err)
@@ -87,8 +87,8 @@ func checkLeaks(t *testing.T) {
 	})
 }
 
-// exists tells whether there is a queue.
-func exists(b *broker.Broker, queue string) bool {
+// hasQueue tells whether there is a queue.
+func hasQueue(b *broker.Broker, queue string) bool {
 	s := b.State()
 	return s.Queue("/", queue) != nil
 }

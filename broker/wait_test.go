@@ -13,10 +13,10 @@ import (
 func TestWaitsEndWhenTheStateIsAsWanted(t *testing.T) {
 	b := broker.RunT(t)
 	ctx := testContext(t)
-	ch := channel(t, b)
-	declare(t, ch, "q")
+	ch := openChannel(t, b)
+	makeQueues(t, ch, "q")
 	for range 3 {
-		publish(t, ch, "q", "job")
+		mustPublish(t, ch, "q", "job")
 	}
 	if err := b.WaitReady(ctx, "q", 3); err != nil {
 		t.Fatal(err)
@@ -25,7 +25,7 @@ func TestWaitsEndWhenTheStateIsAsWanted(t *testing.T) {
 	consumer, stop := context.WithCancel(ctx)
 	ended := make(chan error, 1)
 	go func() {
-		ended <- channel(t, b).Handle(consumer, &blocking.Handle{Consume: blocking.Consume{Queue: "q"}}, func(context.Context, *blocking.Delivery) error {
+		ended <- openChannel(t, b).Handle(consumer, &blocking.Handle{Consume: blocking.Consume{Queue: "q"}}, func(context.Context, *blocking.Delivery) error {
 			<-release
 			return nil
 		})
@@ -52,9 +52,9 @@ func TestWaitsEndWhenTheStateIsAsWanted(t *testing.T) {
 
 func TestAWaitThatEndsWithItsContextTellsWhatThereIs(t *testing.T) {
 	b := broker.RunT(t)
-	ch := channel(t, b)
-	declare(t, ch, "jobs")
-	publish(t, ch, "jobs", "left over")
+	ch := openChannel(t, b)
+	makeQueues(t, ch, "jobs")
+	mustPublish(t, ch, "jobs", "left over")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	err := b.WaitEmpty(ctx, "jobs")

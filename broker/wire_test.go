@@ -71,8 +71,8 @@ func TestClientsWorkByteByByte(t *testing.T) {
 			c.Split(wirefault.Out, 1)
 		})
 		ch := overTCP(t, b, "slow")
-		declare(t, ch, "q")
-		publish(t, ch, "q", "hello")
+		makeQueues(t, ch, "q")
+		mustPublish(t, ch, "q", "hello")
 		d, err := ch.Get(testContext(t), &blocking.Get{Queue: "q"})
 		if err != nil || d == nil || string(d.Body) != "hello" {
 			t.Errorf("got %v, %v", d, err)
@@ -82,16 +82,16 @@ func TestClientsWorkByteByByte(t *testing.T) {
 
 func TestClientsInMemoryReachABrokerOnAnyLoop(t *testing.T) {
 	onEachLoop(t, func(t *testing.T, b *broker.Broker) {
-		ch := channel(t, b)
-		declare(t, ch, "q")
-		publish(t, ch, "q", "hello")
+		ch := openChannel(t, b)
+		makeQueues(t, ch, "q")
+		mustPublish(t, ch, "q", "hello")
 	})
 }
 
 func TestAStalledWireLosesNothing(t *testing.T) {
 	onEachLoop(t, func(t *testing.T, b *broker.Broker) {
 		ch, ctx := overTCP(t, b, "stalled"), testContext(t)
-		declare(t, ch, "q")
+		makeQueues(t, ch, "q")
 		for _, direction := range []wirefault.Direction{wirefault.In, wirefault.Out} {
 			w := b.WireOf("stalled")
 			w.Stall(direction)
@@ -125,27 +125,27 @@ func TestAClientComesBackAfterItsWireWasCut(t *testing.T) {
 				recovered <- struct{}{}
 			}
 		}))
-		declare(t, ch, "q")
+		makeQueues(t, ch, "q")
 		b.WireOf("cut").CutAfter(wirefault.Out, 3) // in the middle of an answer
 		err := ch.PublishConfirm(testContext(t), &blocking.Publishing{RoutingKey: "q"})
 		if !errors.Is(err, blocking.ErrUnknownOutcome) {
 			t.Errorf("publish: %v", err)
 		}
 		<-recovered
-		publish(t, ch, "q", "again")
+		mustPublish(t, ch, "q", "again")
 	})
 }
 
 func TestACorruptByteEndsTheConnectionAlone(t *testing.T) {
 	onEachLoop(t, func(t *testing.T, b *broker.Broker) {
 		ch, other := overTCP(t, b, "corrupt"), overTCP(t, b, "other")
-		declare(t, other, "q")
+		makeQueues(t, other, "q")
 		b.WireOf("corrupt").Corrupt(wirefault.In, 0, 0x40) // the type of the next frame
 		_, err := ch.QueueDeclare(testContext(t), &blocking.QueueDeclare{Queue: "q", Durable: true})
 		if !errors.Is(err, wire.FrameError) {
 			t.Errorf("queue.declare: %v", err)
 		}
-		publish(t, other, "q", "hello")
+		mustPublish(t, other, "q", "hello")
 	})
 }
 
