@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -17,6 +18,7 @@ type Conn struct {
 	h      adapters.Handler
 	inner  adapters.Transport // from OnOpen on
 	number int
+	woken  atomic.Bool // the handler's Wake
 
 	mu      sync.Mutex // everything below; never held during a call of h
 	ways    [2]way
@@ -25,11 +27,11 @@ type Conn struct {
 	closing bool // the handler's Close
 	leaving bool // inner was told to close
 	dead    bool // aborted, cut or ended: nothing passes any more
-	over    bool // OnClose has begun
 	cause   error
-	crowded bool      // output was above adapters.LowWater, and nobody was woken since
-	wakeAt  time.Time // the handler's wakeup
-	pollAt  time.Time // ours
+	crowded bool          // Buffered was above adapters.LowWater, and the handler has not been woken since
+	wakeAt  time.Time     // the handler's wakeup
+	pollAt  time.Time     // ours
+	pause   time.Duration // before the next one
 }
 
 // Number counts the connections of the loop from 1, in the order in which they
@@ -59,12 +61,10 @@ func (c splice) OnOpen(t adapters.Transport, now time.Time) {
 // OnData implements adapters.Handler.
 func (c splice) OnData(p []byte, now time.Time) {
 	c.mu.Lock()
-	in := &c.ways[In]
-	plain := in.plain() && !c.dead && !c.closing
-	if !plain {
-		if !c.dead && !c.closing {
-			in.add(p)
-		}
+	in, open := &c.ways[In], !c.dead && !c.closing
+	plain := open && in.plain()
+	if open && !plain {
+		in.add(p)
 	}
 	c.mu.Unlock()
 	if plain {
@@ -75,23 +75,38 @@ func (c splice) OnData(p []byte, now time.Time) {
 	c.settle(now)
 }
 
-// OnWake implements adapters.Handler.
+// OnWake implements adapters.Handler. The handler hears of it unless it was for us
+// alone.
 func (c splice) OnWake(now time.Time) {
 	c.mu.Lock()
 	if !c.pollAt.IsZero() && !now.Before(c.pollAt) {
 		c.pollAt = time.Time{}
-	}
-	if !c.wakeAt.IsZero() && !now.Before(c.wakeAt) {
-		c.wakeAt = time.Time{}
+		c.arm()
 	}
 	c.mu.Unlock()
 	c.deliver(now, false)
 	c.pump(now) // before the handler hears that Buffered has fallen
-	c.mu.Lock()
-	c.crowded = c.crowded && c.buffered() > adapters.LowWater
-	c.mu.Unlock()
-	c.h.OnWake(now)
+	if c.wanted(now) {
+		c.h.OnWake(now)
+	}
 	c.settle(now)
+}
+
+// wanted tells whether there is something that the handler waits for.
+func (c splice) wanted(now time.Time) bool {
+	asked := c.woken.Swap(false)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.crowded && c.buffered() <= adapters.LowWater {
+		c.crowded, asked = false, true
+	}
+	if !c.wakeAt.IsZero() && !now.Before(c.wakeAt) {
+		c.wakeAt, asked = time.Time{}, true
+	}
+	if !asked && !(c.wakeAt.IsZero() && c.pollAt.IsZero()) {
+		c.arm() // whatever this call was for, the timer is to come
+	}
+	return asked
 }
 
 // OnClose implements adapters.Handler. What had arrived before the peer's end is
@@ -104,7 +119,7 @@ func (c splice) OnClose(err error, now time.Time) {
 		}
 	}
 	c.mu.Lock()
-	c.dead, c.over = true, true
+	c.dead = true
 	if c.cause != nil {
 		err = c.cause
 	}

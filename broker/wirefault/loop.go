@@ -4,7 +4,6 @@ import (
 	"net"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/haypile/haypile/adapters"
 )
@@ -82,7 +81,3 @@ func (l *Loop) closed(c *Conn) {
 	defer l.mu.Unlock()
 	l.conns = slices.DeleteFunc(l.conns, func(o *Conn) bool { return o == c })
 }
-
-// pollEvery is how often a connection looks whether what it has sent has left,
-// while that decides when more may follow.
-const pollEvery = 100 * time.Microsecond

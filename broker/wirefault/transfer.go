@@ -51,6 +51,7 @@ func (c splice) pump(now time.Time) {
 			c.poll(now)
 			return
 		}
+		c.pause = pollFirst
 		c.inner.Write([][]byte{out.next()})
 		if split && len(out.held) > 0 {
 			c.inner.Wake()
@@ -94,15 +95,22 @@ func (c splice) settle(now time.Time) {
 			c.poll(now)
 		}
 	case c.crowded:
-		c.crowded = false
 		c.inner.Wake()
 	}
 }
 
+// The pauses between looks at whether what was sent has left, while that decides
+// when more may follow. They grow.
+const (
+	pollFirst = 100 * time.Microsecond
+	pollLast  = 20 * time.Millisecond
+)
+
 // poll has OnWake called soon.
 func (c splice) poll(now time.Time) {
 	if c.pollAt.IsZero() {
-		c.pollAt = now.Add(pollEvery)
+		c.pollAt = now.Add(c.pause)
+		c.pause = min(2*max(c.pause, pollFirst), pollLast)
 		c.arm()
 	}
 }
@@ -128,6 +136,7 @@ func (c splice) Write(segs [][]byte) {
 	case c.dead || c.closing || c.leaving:
 	case out.plain():
 		c.inner.Write(segs)
+		c.crowded = c.crowded || c.inner.Buffered() > adapters.LowWater
 	default:
 		for _, s := range segs {
 			out.add(s)
@@ -139,7 +148,9 @@ func (c splice) Write(segs [][]byte) {
 func (c splice) Buffered() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.buffered()
+	n := c.buffered()
+	c.crowded = c.crowded || n > adapters.LowWater
+	return n
 }
 
 // SetReading implements adapters.Transport. settle does it.
@@ -153,12 +164,17 @@ func (c splice) SetReading(on bool) {
 func (c splice) SetWakeup(at time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.wakeAt = at
+	if c.wakeAt = at; !at.IsZero() {
+		c.wakeAt = time.Now().Add(time.Until(at)) // monotonic, which at need not be
+	}
 	c.arm()
 }
 
 // Wake implements adapters.Transport.
-func (c splice) Wake() { c.inner.Wake() }
+func (c splice) Wake() {
+	c.woken.Store(true)
+	c.inner.Wake()
+}
 
 // Close implements adapters.Transport. settle does it, once everything has left.
 func (c splice) Close() {
