@@ -215,7 +215,7 @@ func (b *Broker) serve(p *place) {
 		},
 	}
 	p.server = driver.Serve(b.loop, p.listener, driver.ServeOptions{
-		NewHandler: func(d *driver.Conn) core.ServerHandler { return b.newSession(d, p.tls != nil) },
+		NewHandler: func(d *driver.Conn) core.ServerHandler { return b.handler(b.newSession(d, p.tls != nil)) },
 		Server:     cfg,
 		TLS:        p.tls,
 		OnError:    func(err error) { b.settings.logger.Warn(err.Error()) },
