@@ -23,6 +23,7 @@ type session struct {
 	content core.Content
 	deliver wire.BasicDeliver
 	ack     wire.BasicAck
+	paused  pause
 
 	// Under Broker.mu.
 	name      string
@@ -126,6 +127,9 @@ func (s *session) open(c *core.Conn, name string) {
 	b.observe()
 	b.mu.Unlock()
 	switch {
+	case c.FrameMax() < b.traits.frameMin:
+		b.settings.logger.Warn("connection dropped", "connection", s.name, "frame_max", c.FrameMax(), "least", b.traits.frameMin)
+		s.conn.Abort()
 	case refusal != nil:
 		b.settings.logger.Warn("connection refused", "connection", s.name, "reason", refusal.text)
 		_ = c.Refuse(refusal.code, refusal.text)
@@ -169,6 +173,7 @@ func (s *session) OnWritable(*core.Conn) {
 	if !s.flush(stuck) {
 		return
 	}
+	s.resume(pauseUnread)
 	s.broker.mu.Lock()
 	s.out.choked = false
 	s.broker.finish(s)
