@@ -319,3 +319,18 @@ func TestARuleMayLookWhileTheBrokerStops(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestARuleMayCloseTheConnectionByAHardCode(t *testing.T) {
+	b := broker.RunT(t)
+	ch := openChannel(t, b)
+	b.On(wire.QueueDeclareID, nil) // passes
+	b.Next(1, wire.QueueDeclareID, broker.CloseChannel(wire.InternalError, "INTERNAL_ERROR - hard"))
+	_, err := ch.QueueDeclare(testContext(t), &blocking.QueueDeclare{Queue: "q", Durable: true})
+	var e *blocking.Error
+	if !errors.As(err, &e) || e.Channel != 0 || e.Code != wire.InternalError {
+		t.Errorf("queue.declare: %v", err)
+	}
+	if err := b.WaitConnections(testContext(t), 0); err != nil {
+		t.Error(err)
+	}
+}

@@ -129,7 +129,7 @@ func (ch *channel) enact(in *parcel) {
 			ch.push(output{kind: outRule, method: in.action.reply})
 		}
 	case deedCloseChannel:
-		ch.end(x, in.id())
+		ch.fail(x, in.id())
 	case deedCloseConnection:
 		s.fail(x, in.id())
 	case deedCut:
