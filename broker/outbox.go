@@ -14,6 +14,7 @@ type outputKind uint8
 
 const (
 	outMethod  outputKind = iota // without content: a reply, a cancel
+	outRule                      // a method that a rule of On answers with
 	outAck                       // a confirm
 	outNack                      // a confirm that is none
 	outDeliver                   // to a consumer
@@ -130,6 +131,8 @@ func (s *session) send(o *output) error {
 	switch o.kind {
 	case outMethod:
 		return o.channel.core.Send(o.method)
+	case outRule:
+		return s.sendRule(o)
 	case outAck:
 		s.ack = wire.BasicAck{DeliveryTag: o.tag, Multiple: o.flag}
 		return o.channel.core.Send(&s.ack)

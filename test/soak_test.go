@@ -5,8 +5,11 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"math/rand/v2"
+	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -24,6 +27,18 @@ type soaker struct {
 	shared   string // a queue that is always there
 	own      string // a queue that nobody else uses
 	exchange string // likewise
+	lossy    bool   // the connection is lost now and then
+}
+
+// minds tells whether an error is more than a soaker has to expect.
+func (s *soaker) minds(err error) bool {
+	switch {
+	case err == nil, errors.Is(err, blocking.ErrInactive), errors.Is(err, context.Canceled):
+		return false
+	case s.lossy:
+		return !errors.Is(err, blocking.ErrUnknownOutcome) && !errors.Is(err, blocking.ErrStaleDelivery)
+	}
+	return true
 }
 
 // deeds are what a soaker does, and may give up at any time.
@@ -48,7 +63,7 @@ func (s *soaker) act(ctx context.Context) error {
 		defer cancel()
 		time.AfterFunc(time.Duration(rand.IntN(int(5*time.Millisecond))), cancel)
 	}
-	if err := deeds[which].do(s, ctx); err != nil && !errors.Is(err, blocking.ErrInactive) {
+	if err := deeds[which].do(s, ctx); err != nil {
 		return fmt.Errorf("%s: %w", deeds[which].name, err)
 	}
 	return nil
@@ -115,7 +130,7 @@ func (s *soaker) consumeBatches(ctx context.Context) error {
 }
 
 func (s *soaker) declare(ctx context.Context) error {
-	_, err := s.ch.QueueDeclare(ctx, &blocking.QueueDeclare{Queue: s.shared, Exclusive: true})
+	_, err := s.ch.QueueDeclare(ctx, &blocking.QueueDeclare{Queue: s.shared, Exclusive: !s.lossy})
 	return err
 }
 
@@ -140,7 +155,7 @@ func (s *soaker) topology(ctx context.Context) error {
 			return s.ch.ExchangeBind(ctx, &blocking.ExchangeBind{Destination: s.exchange, Source: "amq.topic", RoutingKey: "#"})
 		},
 		func() error {
-			_, err := s.ch.QueueDeclare(ctx, &blocking.QueueDeclare{Queue: s.own, Exclusive: true})
+			_, err := s.ch.QueueDeclare(ctx, &blocking.QueueDeclare{Queue: s.own, Exclusive: !s.lossy})
 			return err
 		},
 		func() error {
@@ -168,29 +183,24 @@ func (s *soaker) topology(ctx context.Context) error {
 	return nil
 }
 
-// Whatever many goroutines do on a channel at once, and whenever they give up
-// waiting, the broker gets what AMQP allows and everybody gets an answer.
-func TestManyGoroutinesShareAChannel(t *testing.T) {
+// soakers has many goroutines share a channel until the time is over.
+func soakers(t *testing.T, ch *blocking.Channel, lossy bool) {
+	t.Helper()
 	const goroutines = 64
-	if *secure {
-		return // what TLS carries is the same
-	}
-	conn := dial(t, "")
-	ch := channel(t, conn)
 	q := unique(t)
 	ctx, cancel := context.WithTimeout(context.Background(), *soak+bound)
 	defer cancel()
-	if err := (&soaker{ch: ch, shared: q}).declare(ctx); err != nil {
+	if err := (&soaker{ch: ch, shared: q, lossy: lossy}).declare(ctx); err != nil {
 		t.Fatal(err)
 	}
 	end := time.Now().Add(*soak)
 	var working sync.WaitGroup
 	for i := range goroutines {
 		name := unique(t)
-		s := &soaker{ch: ch, shared: q, own: fmt.Sprint(name, "-", i), exchange: name}
+		s := &soaker{ch: ch, shared: q, own: fmt.Sprint(name, "-", i), exchange: name, lossy: lossy}
 		working.Go(func() {
 			for time.Now().Before(end) && ch.Err() == nil {
-				if err := s.act(ctx); err != nil && !errors.Is(err, context.Canceled) {
+				if err := s.act(ctx); s.minds(err) {
 					t.Error(err)
 					return
 				}
@@ -198,11 +208,104 @@ func TestManyGoroutinesShareAChannel(t *testing.T) {
 		})
 	}
 	working.Wait()
-	if err := errors.Join(ctx.Err(), ch.Err(), conn.Err()); err != nil {
+	if err := errors.Join(ctx.Err(), ch.Err()); err != nil {
 		t.Fatal(err)
 	}
 	publish(t, ch, &blocking.Publishing{RoutingKey: q})
+	if _, err := ch.QueueDelete(ctx, &blocking.QueueDelete{Queue: q}); err != nil {
+		t.Error(err)
+	}
 	if err := ch.Close(ctx); err != nil {
 		t.Errorf("the channel does not work any more: %v", err)
 	}
+}
+
+// Whatever many goroutines do on a channel at once, and whenever they give up
+// waiting, the broker gets what AMQP allows and everybody gets an answer.
+func TestManyGoroutinesShareAChannel(t *testing.T) {
+	if *secure {
+		return // what TLS carries is the same
+	}
+	conn := dial(t, "")
+	soakers(t, channel(t, conn), false)
+	if err := conn.Err(); err != nil {
+		t.Error(err)
+	}
+}
+
+// The same while the connection is cut again and again: nobody hears of it but by
+// an unknown outcome or a delivery that has gone stale.
+func TestManyGoroutinesShareAChannelThatIsLostNowAndThen(t *testing.T) {
+	if *secure {
+		return // what TLS carries is the same
+	}
+	cutter := &cutter{}
+	var lost atomic.Int32
+	conn := dial(t, "", blocking.WithRecovery(&blocking.Recovery{}), blocking.WithParams(func(p *blocking.Params) {
+		p.DialContext, p.RetryDelay = cutter.dial, 10*time.Millisecond
+	}), blocking.WithEvents(func(e blocking.Event) {
+		switch e.(type) {
+		case blocking.Lost:
+			lost.Add(1)
+		case blocking.EntityFailed, blocking.ChannelFailed:
+			t.Errorf("%T: %+v", e, e)
+		}
+	}))
+	ch := channel(t, conn)
+	stop := make(chan struct{})
+	var cutting sync.WaitGroup
+	cutting.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			case <-time.After(300*time.Millisecond + rand.N(time.Second)):
+				cutter.cut()
+			}
+		}
+	})
+	soakers(t, ch, true)
+	close(stop)
+	cutting.Wait()
+	if err := conn.Close(testContext(t)); err != nil {
+		t.Error(err)
+	}
+	if lost.Load() == 0 {
+		t.Error("the connection was never lost")
+	}
+}
+
+// cutter dials through itself, so that it can cut what passes.
+type cutter struct {
+	mu    sync.Mutex
+	links []net.Conn
+}
+
+func (c *cutter) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	out, err := new(net.Dialer).DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	near, far := net.Pipe()
+	c.mu.Lock()
+	c.links = append(c.links, out, far)
+	c.mu.Unlock()
+	for _, way := range [][2]net.Conn{{out, far}, {far, out}} {
+		go func() {
+			io.Copy(way[0], way[1]) // until either end is cut
+			way[0].Close()
+			way[1].Close()
+		}()
+	}
+	return near, nil
+}
+
+// cut ends every link, wherever in a frame it is.
+func (c *cutter) cut() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, link := range c.links {
+		link.Close()
+	}
+	c.links = nil
 }

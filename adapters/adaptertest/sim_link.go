@@ -3,6 +3,7 @@ package adaptertest
 import (
 	"bytes"
 	"math/rand/v2"
+	"slices"
 	"time"
 )
 
@@ -161,18 +162,29 @@ func (l *link) take(p []byte) {
 	}
 }
 
-// read takes up to most bytes of the first packet that has arrived, which the
-// caller may keep.
+// read takes up to most bytes of what has arrived, which the caller may keep: of all
+// that, as a socket gives it, unless chunks are asked for, which then stay apart.
 func (l *link) read(most int) []byte {
+	p := l.readPacket(most)
+	if l.chunk == 0 && len(l.arrived) > 0 && len(p) < most {
+		p = slices.Clip(p) // what is sent later must not overwrite the next packet
+		for len(l.arrived) > 0 && len(p) < most {
+			p = append(p, l.readPacket(most-len(p))...)
+		}
+	}
+	l.free(len(p))
+	return p
+}
+
+// readPacket takes up to most bytes of the first packet that has arrived.
+func (l *link) readPacket(most int) []byte {
 	p := l.arrived[0]
 	if len(p) > most {
 		l.arrived[0] = p[most:]
-		p = p[:most:most]
-	} else {
-		l.arrived[0] = nil
-		l.arrived = l.arrived[1:]
+		return p[:most:most]
 	}
-	l.free(len(p))
+	l.arrived[0] = nil
+	l.arrived = l.arrived[1:]
 	return p
 }
 

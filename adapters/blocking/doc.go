@@ -27,7 +27,7 @@
 // Every call that waits ends when its context does, when the broker answers, or
 // when the channel or connection ends; then its error has the broker's reason.
 // A context that ends abandons the wait, not the request: what was sent stays
-// sent, and a late answer is dropped.
+// sent, and a late answer is dropped. So does the end of WithRPCTimeout.
 //
 // # Order
 //
@@ -88,7 +88,8 @@
 // broker delivers again. Everything else waits, as long as its context allows.
 // WithEvents tells what happens.
 //
-// A channel that the broker closes over an error stays closed.
+// A channel that the broker closes over an error stays closed, unless
+// Recovery.ReopenChannels has it opened again in the same way.
 //
 // # Topology
 //
@@ -102,6 +103,25 @@
 // in a plain struct, for whatever collects them. WithHooks has functions called
 // around publishes, deliveries, settlements and requests: the module in otelamqp
 // makes OpenTelemetry traces and metrics of them.
+//
+// # Coming from Pika
+//
+// What BlockingConnection and its channel have is here under these names.
+//
+//	process_data_events(time_limit)    nothing: heartbeats are answered meanwhile
+//	sleep(duration)                    time.Sleep
+//	call_later, remove_timeout         Conn.CallLater, Timer.Stop
+//	add_callback_threadsafe            Conn.AddCallbackThreadsafe; acks need it no more
+//	consume(inactivity_timeout=…)      Channel.Consume with Consume.Inactivity
+//	cancel() and what it returns       leaving the loop; what was not seen goes back
+//	get_waiting_message_count()        Stats.Inbox
+//	start_consuming, stop_consuming    Channel.Handle, whose context ends it
+//	UnroutableError, NackError         ErrUnroutable with the message, ErrNacked
+//	add_on_return_callback             Channel.OnReturn, for what Publish sent
+//	add_on_connection_blocked_callback WithEvents: Blocked, Unblocked; Conn.IsBlocked
+//	update_secret                      Conn.UpdateSecret
+//	basic_nack_supported and others    Conn.HasCapability, Conn.ServerProperties
+//	frames_sent, bytes_received, …     Conn.Stats
 //
 // # Many publishers
 //

@@ -1,21 +1,17 @@
 package blocking
 
-import (
-	"time"
-
-	"github.com/haypile/haypile/adapters/driver"
-)
+import "time"
 
 // Event is something that happened to a connection: one of Lost, AttemptFailed,
-// Recovered, RecoveryFailed, EntityFailed, QueueRenamed, ChannelFailed, Blocked,
-// Unblocked, HandlerFailed, Ended.
+// Recovered, RecoveryFailed, EntityFailed, QueueRenamed, ChannelReopened,
+// ChannelFailed, Blocked, Unblocked, HandlerFailed, Ended.
 type Event interface{ event() }
 
 // Lost: the connection was lost and will be recovered.
 type Lost struct{ Err error } // why
 
 // AttemptFailed: an attempt to connect again has failed.
-type AttemptFailed struct{ Attempt driver.Attempt } // where, what it was at, and why
+type AttemptFailed struct{ Attempt Attempt } // where, what it was at, and why
 
 // Recovered: the connection is back, and all was made again that could be.
 type Recovered struct{ After time.Duration } // since it was lost
@@ -39,6 +35,14 @@ type EntityFailed struct {
 // change by itself.
 type QueueRenamed struct{ Old, New string }
 
+// ChannelReopened: the broker closed the channel over an error, and it has been
+// opened again, as Recovery.ReopenChannels has it, with all that could be made
+// again.
+type ChannelReopened struct {
+	Channel *Channel
+	Err     error // why the broker closed it
+}
+
 // ChannelFailed: the channel was closed over an error, while the connection lives.
 // It stays closed.
 type ChannelFailed struct {
@@ -52,16 +56,17 @@ type Blocked struct{ Reason string }
 // Unblocked: publishes go on.
 type Unblocked struct{}
 
-func (Lost) event()           {}
-func (AttemptFailed) event()  {}
-func (Recovered) event()      {}
-func (RecoveryFailed) event() {}
-func (EntityFailed) event()   {}
-func (Ended) event()          {}
-func (QueueRenamed) event()   {}
-func (ChannelFailed) event()  {}
-func (Blocked) event()        {}
-func (Unblocked) event()      {}
+func (Lost) event()            {}
+func (AttemptFailed) event()   {}
+func (Recovered) event()       {}
+func (RecoveryFailed) event()  {}
+func (EntityFailed) event()    {}
+func (Ended) event()           {}
+func (QueueRenamed) event()    {}
+func (ChannelReopened) event() {}
+func (ChannelFailed) event()   {}
+func (Blocked) event()         {}
+func (Unblocked) event()       {}
 
 // WithEvents has f told what happens to the connection, in order, in the goroutine
 // that also runs the callbacks of AddCallbackThreadsafe.

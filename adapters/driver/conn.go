@@ -19,6 +19,7 @@ type Conn struct {
 	server  *Server            // nil for a client's
 	onDrain func(c *core.Conn, now time.Time)
 	onFlush func(d *Conn, c *core.Conn, now time.Time)
+	budget  time.Duration // Params.LatencyBudget
 	done    chan struct{} // closed last
 
 	notified atomic.Bool
@@ -96,7 +97,8 @@ const (
 	// PauseInbox: what was read finds no room. The heartbeat's receive deadline
 	// rests, since silence proves nothing while nobody listens.
 	PauseInbox PauseReason = 1 << iota
-	// PauseBudget: a short rest for fairness. The receive deadline goes on.
+	// PauseBudget: a rest of Params.LatencyBudget, with which the connection ends
+	// one itself. The receive deadline goes on.
 	PauseBudget
 )
 

@@ -44,10 +44,18 @@ type Params struct {
 	// Host is filled in by each attempt.
 	Client core.ClientConfig
 
+	// Credentials, if set, is asked for the way to authenticate before each attempt,
+	// and Client.Mechanisms is not used: for passwords and tokens that change, such
+	// as core.Plain with what a secret store has at the moment. It runs in the
+	// goroutine that makes the attempts, with a context that ends when they are given
+	// up, and with StackTimeout. Its error is the attempt's failure, so it must not
+	// have a secret in its text.
+	Credentials func(ctx context.Context) (core.Mechanism, error)
+
 	// DialTimeout bounds the dialling of one address. Default 10 s.
 	DialTimeout time.Duration
-	// StackTimeout bounds one attempt as a whole, from dialling to an open
-	// AMQP connection. Default 15 s.
+	// StackTimeout bounds one attempt as a whole, from asking for Credentials and
+	// dialling to an open AMQP connection. Default 15 s.
 	StackTimeout time.Duration
 	// Attempts is how many cycles to make, a cycle being every address of
 	// every endpoint. Unlimited for no end. Default 1.
@@ -59,6 +67,14 @@ type Params struct {
 	// RetryAuth goes on after the broker refused the credentials (403), which
 	// otherwise ends the attempts, since they would lock out the user.
 	RetryAuth bool
+
+	// LatencyBudget is how long a connection may leave what the broker sends unread
+	// after a read that brought little (under 16 KiB), so that the next brings more:
+	// 0, the default, to 1 s. With a millisecond, a busy consumer of RabbitMQ needs
+	// a fraction of the CPU time, at the same rate; an answer that would come sooner
+	// comes up to the budget later, and what a prefetch allows is all that comes in
+	// that time. Writes, timers and heartbeats do not wait.
+	LatencyBudget time.Duration
 
 	// OnAttempt, if set, is told of each attempt that failed, in the goroutine
 	// that makes them.
@@ -152,6 +168,9 @@ func (p Params) normalize() (Params, error) {
 	}
 	if p.Attempts < Unlimited {
 		return p, &core.ConfigError{Field: "Attempts", Value: p.Attempts, Want: "positive or Unlimited"}
+	}
+	if err := p.checkBudget(); err != nil {
+		return p, err
 	}
 	// What a Conn would refuse is refused before anything is dialled.
 	return p, p.Client.Validate()

@@ -25,6 +25,7 @@ type session struct {
 	asked     closing     // what core or the transport was told
 	armed     time.Time   // the wakeup that is set, zero for none
 	leaveBy   time.Time   // when a transport that is closing is aborted
+	restUntil time.Time   // of the latest rest, see LatencyBudget
 	segments  [][]byte
 
 	begun   adapters.Transport // under Conn.mu: transport, for other goroutines
@@ -59,6 +60,7 @@ func (s *session) OnData(p []byte, now time.Time) {
 	} else {
 		s.core.Feed(p, now)
 	}
+	s.rest(len(p), now)
 	s.settle(now)
 }
 
@@ -120,6 +122,7 @@ func (s *session) settle(now time.Time) {
 	if f := s.conn.onFlush; f != nil && s.open {
 		f(s.conn, s.core, now)
 	}
+	s.rested(now)
 	s.applyPauses(now)
 	if s.core.Finished() {
 		s.leave(now)
@@ -243,15 +246,21 @@ func cut(segments [][]byte, most int) ([][]byte, int) {
 func (s *session) rearm() {
 	next := s.core.NextDeadline()
 	if s.open {
-		if at := s.conn.nextTimer(); next.IsZero() || !at.IsZero() && at.Before(next) {
-			next = at
-		}
+		next = earlier(earlier(next, s.conn.nextTimer()), s.nextRead())
 	}
 	if next.IsZero() || !s.armed.IsZero() && !next.Before(s.armed) {
 		return
 	}
 	s.armed = next
 	s.transport.SetWakeup(next)
+}
+
+// earlier is the earlier of two times, of which zero is none.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // gate is core's handler: the user's hears only of a session that opened.

@@ -39,7 +39,7 @@ func (e *URIError) Unwrap() error { return e.Err }
 // (milliseconds, for dialling), channel_max, frame_max, auth_mechanism (plain,
 // amqplain or external; may be repeated, in order of preference), and
 // connection_name, stack_timeout, blocked_timeout (milliseconds), attempts,
-// retry_delay (milliseconds). With amqps also cacertfile, certfile and keyfile
+// retry_delay, latency_budget (milliseconds). With amqps also cacertfile, certfile and keyfile
 // (PEM files, read now), server_name_indication, and verify (verify_peer, the
 // default, or verify_none, which accepts any certificate from anybody). Unknown,
 // repeated or malformed ones are errors.
@@ -178,6 +178,7 @@ var queryArguments = map[string]func(p *Params, value string) error{
 	"connection_timeout": func(p *Params, v string) error { return milliseconds(&p.DialTimeout, v) },
 	"stack_timeout":      func(p *Params, v string) error { return milliseconds(&p.StackTimeout, v) },
 	"blocked_timeout":    func(p *Params, v string) error { return milliseconds(&p.Client.BlockedTimeout, v) },
+	"latency_budget":     func(p *Params, v string) error { return milliseconds(&p.LatencyBudget, v) },
 	"retry_delay":        func(p *Params, v string) error { return milliseconds(&p.RetryDelay, v) },
 	"attempts": func(p *Params, v string) error {
 		n, err := number(v, 1<<31-1)

@@ -47,13 +47,13 @@ func TestURIsAreRead(t *testing.T) {
 }
 
 func TestURIArgumentsAreRead(t *testing.T) {
-	p, err := driver.ParseURI("amqp://h/?heartbeat=7&channel_max=8&frame_max=9000&connection_timeout=10&stack_timeout=11&blocked_timeout=12&retry_delay=13&attempts=14&connection_name=me%20too&auth_mechanism=amqplain&auth_mechanism=plain")
+	p, err := driver.ParseURI("amqp://h/?heartbeat=7&channel_max=8&frame_max=9000&connection_timeout=10&stack_timeout=11&blocked_timeout=12&retry_delay=13&latency_budget=3&attempts=14&connection_name=me%20too&auth_mechanism=amqplain&auth_mechanism=plain")
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := p.Client
 	if c.Heartbeat != 7*time.Second || c.ChannelMax != 8 || c.FrameMax != 9000 || p.DialTimeout != 10*time.Millisecond ||
-		p.StackTimeout != 11*time.Millisecond || c.BlockedTimeout != 12*time.Millisecond || p.RetryDelay != 13*time.Millisecond ||
+		p.StackTimeout != 11*time.Millisecond || c.BlockedTimeout != 12*time.Millisecond || p.LatencyBudget != 3*time.Millisecond || p.RetryDelay != 13*time.Millisecond ||
 		p.Attempts != 14 || c.Properties["connection_name"] != "me too" || len(c.Mechanisms) != 2 || c.Mechanisms[0].Name() != "AMQPLAIN" {
 		t.Errorf("%+v", p)
 	}
@@ -105,6 +105,7 @@ func TestWrongParamsAreRefusedBeforeAnythingIsDialled(t *testing.T) {
 		"RetryDelay":    {RetryDelay: -1},
 		"MaxRetryDelay": {MaxRetryDelay: -1},
 		"Attempts":      {Attempts: -2},
+		"LatencyBudget": {LatencyBudget: time.Minute},
 		"FrameMax":      {Client: core.ClientConfig{FrameMax: 1}},
 	} {
 		_, err := driver.Dial(context.Background(), stdnet.New(), p, nil)

@@ -47,13 +47,13 @@ func find(program string) string {
 	return path
 }
 
-type ports struct{ amqp, tls, dist, epmd int }
+type ports struct{ amqp, tls, http, dist, epmd int }
 
 // freePorts finds ports that are free now. Somebody else may take one before
 // the node does; then the node is started anew with others.
 func freePorts() (ports, error) {
 	var p ports
-	for _, port := range []*int{&p.amqp, &p.tls, &p.dist, &p.epmd} {
+	for _, port := range []*int{&p.amqp, &p.tls, &p.http, &p.dist, &p.epmd} {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			return p, err
@@ -72,7 +72,15 @@ func (n *Node) writeFiles() error {
 		"loopback_users = none",
 		"log.file.level = info",
 	}, n.config...)
-	plugins := ""
+	var plugins []string
+	if n.management {
+		plugins = append(plugins, "rabbitmq_management")
+		config = append(config,
+			"management.tcp.ip = 127.0.0.1",
+			"management.tcp.port = "+fmt.Sprint(n.ports.http),
+			"collect_statistics_interval = 250", // milliseconds; a test that waits for statistics need not wait long
+		)
+	}
 	if n.tls {
 		authority, err := testcert.New()
 		if err != nil {
@@ -92,11 +100,11 @@ func (n *Node) writeFiles() error {
 			"ssl_options.fail_if_no_peer_cert = false",
 			"ssl_cert_login_from = common_name",
 		)
-		plugins = "rabbitmq_auth_mechanism_ssl"
+		plugins = append(plugins, "rabbitmq_auth_mechanism_ssl")
 	}
 	files := map[string]string{
 		"rabbitmq.conf":   strings.Join(config, "\n") + "\n",
-		"enabled_plugins": "[" + plugins + "].\n",
+		"enabled_plugins": "[" + strings.Join(plugins, ",") + "].\n",
 		"env.conf":        "",
 	}
 	if n.cookie != "" {

@@ -18,16 +18,17 @@ type Node struct {
 	Name string // such as rabbit-1234@localhost
 	Port int    // AMQP, on 127.0.0.1
 
-	install  install
-	dir      string
-	ports    ports
-	config   []string
-	tls      bool
-	cookie   string // empty: one that the node makes up
-	first    *Node  // of its cluster, whose port mapper it uses; nil: it has its own
-	watchdog *watchdog
-	server   *exec.Cmd
-	exited   chan struct{} // closed when server has ended
+	install    install
+	dir        string
+	ports      ports
+	config     []string
+	management bool
+	tls        bool
+	cookie     string // empty: one that the node makes up
+	first      *Node  // of its cluster, whose port mapper it uses; nil: it has its own
+	watchdog   *watchdog
+	server     *exec.Cmd
+	exited     chan struct{} // closed when server has ended
 }
 
 // Option configures a node.
@@ -45,6 +46,13 @@ func WithConfig(lines ...string) Option {
 // https://www.rabbitmq.com/docs/ssl
 func WithTLS() Option {
 	return func(n *Node) { n.tls = true }
+}
+
+// WithManagement has the node serve its management page and API, see
+// ManagementURL.
+// https://www.rabbitmq.com/docs/management
+func WithManagement() Option {
+	return func(n *Node) { n.management = true }
 }
 
 // User is the one whose name and password the URLs have, and whom the client's
@@ -224,6 +232,10 @@ func (n *Node) URL() string { return "amqp://guest:guest@" + n.Addr() + "/" }
 func (n *Node) TLSURL() string {
 	return fmt.Sprintf("amqps://guest:guest@127.0.0.1:%d/?cacertfile=%s", n.ports.tls, url.QueryEscape(n.path("ca.pem")))
 }
+
+// ManagementURL is where WithManagement has the page, without a slash at the end.
+// The API is under /api, for User with the password of the same name.
+func (n *Node) ManagementURL() string { return fmt.Sprintf("http://127.0.0.1:%d", n.ports.http) }
 
 // ClientCert are the files of a certificate that names User, and its key.
 func (n *Node) ClientCert() (cert, key string) { return n.path(User + ".pem"), n.path(User + ".key") }
