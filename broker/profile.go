@@ -31,7 +31,7 @@ type traits struct {
 	ackTimeout    time.Duration
 	verboseAccess bool // refusals name the permission
 	softType      bool // an unknown exchange type costs the channel only
-	countsFirst   bool // a quorum queue's first delivery has x-delivery-count
+	countsFirst   bool // what is got from a quorum queue for the first time has x-delivery-count
 	checksMode    bool // of messages' delivery-mode
 	strictPlain   bool // PLAIN takes no authorization identity
 	lastDeath     bool // dead letters have x-last-death headers
