@@ -180,7 +180,8 @@ func (b *Broker) serve(p *place) {
 	cfg := b.settings.server
 	cfg.Mechanisms = []string{"PLAIN", "AMQPLAIN"}
 	cfg.Properties = wire.Table{
-		"product": "haypile", "version": b.traits.version, "platform": "Go",
+		// Clients behave by product and version: kombu, for one, by how prefetch works.
+		"product": "RabbitMQ", "version": b.traits.version, "platform": "haypile " + core.Version,
 		"information":  "An AMQP 0-9-1 broker in memory, for tests and demos",
 		"cluster_name": b.node(),
 		"capabilities": wire.Table{

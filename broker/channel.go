@@ -24,7 +24,6 @@ type channel struct {
 	held       int         // unacked deliveries of all consumers
 	refused    []*consumer // that wait for the limit
 	confirming bool
-	published  uint64 // since confirm.select
 	tx         *transaction
 	timeout    alarm
 	totals     Totals

@@ -87,6 +87,12 @@ func (ch *channel) declaredQueue(m *wire.QueueDeclare) (*mailbox, *exception) {
 	return ch.newQueue(m)
 }
 
+// errTransient is RabbitMQ's, which is longer than what fits a reply text.
+var errTransient = raise(wire.InternalError, "Feature `transient_nonexcl_queues` is deprecated.\n"+
+	"By default, this feature is not permitted anymore.\n"+
+	"The feature will be removed from a future major RabbitMQ version, regardless of the configuration; actual version to be determined.\n"+
+	"To continue using this feature when it is not permitted by default, set the following parameter in your configuration:\n")
+
 func (ch *channel) newQueue(m *wire.QueueDeclare) (*mailbox, *exception) {
 	s := ch.session
 	cfg, err := queue.NewConfig(s.vhost.name, m)
@@ -102,7 +108,7 @@ func (ch *channel) newQueue(m *wire.QueueDeclare) (*mailbox, *exception) {
 		}
 	}
 	if !m.Durable && !m.Exclusive && !s.broker.traits.transient {
-		return nil, raise(wire.InternalError, "Feature `transient_nonexcl_queues` is deprecated.\nIts use is not permitted per the configuration (overriding the default, which is permitted):\n    deprecated_features.permit.transient_nonexcl_queues = false\nTheir use is not permitted in this version.")
+		return nil, errTransient
 	}
 	var owner *session
 	if m.Exclusive {

@@ -1,6 +1,7 @@
 package deadletter
 
 import (
+	"slices"
 	"time"
 
 	"github.com/haypile/haypile/broker/internal/queue"
@@ -28,7 +29,9 @@ type Death struct {
 	// Rerouted says that the queue has a dead-letter routing key, which stands for
 	// all keys that the message was published with: its CC header goes.
 	Rerouted bool
-	// Last adds the headers x-last-death-*, as RabbitMQ does from 3.13 on.
+	// Last is how RabbitMQ does it from 3.13 on: headers x-last-death-* tell of this
+	// death, and the entries of x-death are in order, the latest first. Older releases
+	// turn the order of all but the first entry round each time.
 	Last bool
 }
 
@@ -89,7 +92,11 @@ func (d *Death) count(headers wire.Table, event wire.Table) {
 		d.mark(headers, lastPrefix)
 	}
 	rest := []any{}
-	for _, e := range merge(before) {
+	merged := merge(before)
+	if !d.Last {
+		slices.Reverse(merged)
+	}
+	for _, e := range merged {
 		if e["queue"] == event["queue"] && e["reason"] == event["reason"] {
 			e["count"] = e["count"].(int64) + 1
 			event = e
@@ -111,24 +118,25 @@ func (d *Death) mark(headers wire.Table, prefix string) {
 // entries there were.
 func merge(v any) (merged []wire.Table) {
 	entries, _ := v.([]any)
-	type kind struct{ queue, reason any }
+	type kind struct{ queue, reason string }
+	kindOf := func(e wire.Table) kind {
+		q, _ := e["queue"].(string)
+		r, _ := e["reason"].(string)
+		return kind{q, r}
+	}
 	seen := map[kind]int64{}
 	for _, v := range entries {
 		e, ok := v.(wire.Table)
 		if !ok {
 			continue
 		}
-		q, _ := e["queue"].(string)
-		r, _ := e["reason"].(string)
-		k := kind{q, r}
+		k := kindOf(e)
 		if seen[k]++; seen[k] == 1 {
 			merged = append(merged, e)
 		}
 	}
 	for _, e := range merged {
-		q, _ := e["queue"].(string)
-		r, _ := e["reason"].(string)
-		e["count"] = counted(e["count"], seen[kind{q, r}])
+		e["count"] = counted(e["count"], seen[kindOf(e)])
 	}
 	return merged
 }

@@ -105,14 +105,14 @@ type laneSet [4]uint64
 func (s *laneSet) add(p uint8)    { s[p>>6] |= 1 << (p & 63) }
 func (s *laneSet) remove(p uint8) { s[p>>6] &^= 1 << (p & 63) }
 
-// highest is the lane of the highest priority with messages; ok is false for none.
-func (s *laneSet) highest() (p uint8, ok bool) {
-	for i := len(s) - 1; i >= 0; i-- {
-		if s[i] != 0 {
-			return uint8(i<<6 + bits.Len64(s[i]) - 1), true
-		}
+// highest is the lane of the highest priority with messages, of which there must be
+// one.
+func (s *laneSet) highest() uint8 {
+	i := len(s) - 1
+	for s[i] == 0 {
+		i--
 	}
-	return 0, false
+	return uint8(i<<6 + bits.Len64(s[i]) - 1)
 }
 
 // all are the messages in order.

@@ -2,13 +2,12 @@ package queue
 
 // head is the first of the ready messages, of which there must be one.
 func (q *Queue) head() *Entry {
-	p, _ := q.nonEmpty.highest()
-	return q.lanes[p].head()
+	return q.lanes[q.nonEmpty.highest()].head()
 }
 
 // pop removes the first of the ready messages, of which there must be one.
 func (q *Queue) pop() *Entry {
-	p, _ := q.nonEmpty.highest()
+	p := q.nonEmpty.highest()
 	l := &q.lanes[p]
 	e := l.pop()
 	if l.empty() {

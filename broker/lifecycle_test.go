@@ -1,0 +1,137 @@
+package broker_test
+
+import (
+	"errors"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/haypile/haypile/adapters/blocking"
+	"github.com/haypile/haypile/broker"
+)
+
+func TestARestartKeepsWhatIsDurable(t *testing.T) {
+	b := start(t, broker.WithProfile(broker.RabbitMQ3))
+	ch := dial(t, b.URL())
+	ctx := timeout(t)
+	declare(t, ch, "jobs", nil)
+	if _, err := ch.QueueDeclare(ctx, &blocking.QueueDeclare{Queue: "passing"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := ch.QueueBind(ctx, &blocking.QueueBind{Queue: "jobs", Exchange: "amq.topic", RoutingKey: "#"}); err != nil {
+		t.Fatal(err)
+	}
+	send(t, ch, "jobs", "gone")
+	err := ch.PublishConfirm(ctx, &blocking.Publishing{RoutingKey: "jobs", Body: []byte("kept"), Properties: &blocking.Properties{DeliveryMode: blocking.Persistent}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	url := b.URL()
+	if err := b.Restart(ctx); err != nil {
+		t.Fatal(err)
+	}
+	<-ch.Done()
+	var e *blocking.Error
+	if err := ch.Err(); !errors.As(err, &e) || e.Code != blocking.ConnectionForced {
+		t.Errorf("the channel ended with %v", err)
+	}
+	if b.URL() != url {
+		t.Errorf("was at %s, is at %s", url, b.URL())
+	}
+	if n := ready(b, "passing"); n != -1 {
+		t.Error("a transient queue has survived")
+	}
+	again := dial(t, url)
+	if d := get(t, again, "jobs"); string(d.Body) != "kept" || d.MessageCount != 0 {
+		t.Errorf("got %q, %d are left", d.Body, d.MessageCount)
+	}
+	s := b.State()
+	if !hasBinding(s, "amq.topic", "jobs") {
+		t.Error("the binding is gone")
+	}
+}
+
+func hasBinding(s broker.State, source, destination string) bool {
+	for _, b := range s.Bindings {
+		if b.Source == source && b.Destination == destination {
+			return true
+		}
+	}
+	return false
+}
+
+func TestStartAndStop(t *testing.T) {
+	b, err := broker.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b.URL() != "" {
+		t.Errorf("a broker that does not listen is at %s", b.URL())
+	}
+	if err := b.Restart(timeout(t)); !errors.Is(err, broker.ErrStopped) {
+		t.Errorf("Restart: %v", err)
+	}
+	if err := b.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Start(); !errors.Is(err, broker.ErrRunning) {
+		t.Errorf("a second Start: %v", err)
+	}
+	for range 2 {
+		if err := b.Stop(timeout(t)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestNothingIsLeftAfterStop(t *testing.T) {
+	use := func() {
+		b, err := broker.Start()
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn, err := blocking.Dial(timeout(t), b.URL(), blocking.WithRecovery(nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ch, err := conn.Channel(timeout(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		declare(t, ch, "q", blocking.Table{"x-expires": 1_000_000})
+		if err := b.Stop(timeout(t)); err != nil {
+			t.Fatal(err)
+		}
+		<-conn.Done()
+	}
+	use()
+	before := runtime.NumGoroutine()
+	for range 20 {
+		use()
+	}
+	for deadline := time.Now().Add(bound); runtime.NumGoroutine() > before; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d goroutines, there were %d", runtime.NumGoroutine(), before)
+		}
+	}
+}
+
+func TestAnOperatorClosesAConnection(t *testing.T) {
+	b := start(t)
+	ch := dial(t, b.URL())
+	s := b.State()
+	if len(s.Connections) != 1 {
+		t.Fatalf("%d connections", len(s.Connections))
+	}
+	if err := b.CloseConnection(s.Connections[0].Name, "enough"); err != nil {
+		t.Fatal(err)
+	}
+	<-ch.Done()
+	var e *blocking.Error
+	if err := ch.Err(); !errors.As(err, &e) || e.Text != "CONNECTION_FORCED - enough" {
+		t.Errorf("the channel ended with %v", err)
+	}
+	if err := b.CloseConnection("nobody", ""); err == nil {
+		t.Error("a connection that does not exist was closed")
+	}
+}

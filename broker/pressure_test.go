@@ -1,0 +1,129 @@
+package broker_test
+
+import (
+	"errors"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/haypile/haypile/adapters/blocking"
+	"github.com/haypile/haypile/broker"
+	"github.com/haypile/haypile/core/wire"
+)
+
+// eventually waits until it is so.
+func eventually(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(bound); !is(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("never: %s", what)
+		}
+	}
+}
+
+// rawConsumer consumes without acks and reads nothing of what comes.
+func rawConsumer(t *testing.T, b *broker.Broker, queue string) net.Conn {
+	t.Helper()
+	conn, err := net.Dial("tcp", b.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	p := []byte(wire.ProtocolHeader)
+	for _, m := range []struct {
+		channel uint16
+		wire.Method
+	}{
+		{0, &wire.ConnectionStartOk{Mechanism: "PLAIN", Response: wire.NewSecret("\x00guest\x00guest"), Locale: "en_US"}},
+		{0, &wire.ConnectionTuneOk{ChannelMax: 10, FrameMax: 131072}},
+		{0, &wire.ConnectionOpen{VirtualHost: "/"}},
+		{1, &wire.ChannelOpen{}},
+		{1, &wire.BasicConsume{Queue: queue, NoAck: true}},
+	} {
+		if p, err = wire.AppendMethodFrame(p, m.channel, m.Method); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := conn.Write(p); err != nil {
+		t.Fatal(err)
+	}
+	return conn
+}
+
+func TestAConsumerThatDoesNotReadHoldsUpNobodyElse(t *testing.T) {
+	b := start(t)
+	ch := dial(t, b.URL())
+	declare(t, ch, "big", nil)
+	declare(t, ch, "small", nil)
+	rawConsumer(t, b, "big")
+	eventually(t, "a consumer", func() bool { s := b.State(); return len(s.Consumers) == 1 })
+	body := string(make([]byte, 1<<20))
+	for range 64 {
+		send(t, ch, "big", body)
+	}
+	if n := ready(b, "big"); n < 16 {
+		t.Errorf("only %d of 64 MiB wait in the queue", n)
+	}
+	send(t, ch, "small", "quick")
+	if d := get(t, ch, "small"); string(d.Body) != "quick" {
+		t.Errorf("got %q", d.Body)
+	}
+}
+
+func TestAConsumerThatReadsLateGetsEverything(t *testing.T) {
+	b := start(t)
+	ch := dial(t, b.URL())
+	declare(t, ch, "big", nil)
+	conn := rawConsumer(t, b, "big")
+	body := string(make([]byte, 1<<20))
+	for range 64 {
+		send(t, ch, "big", body)
+	}
+	conn.SetReadDeadline(time.Now().Add(bound))
+	buf := make([]byte, 1<<20)
+	for got := 0; got < 64<<20; {
+		n, err := conn.Read(buf)
+		if err != nil {
+			t.Fatalf("after %d bytes: %v", got, err)
+		}
+		got += n
+	}
+	if n := ready(b, "big"); n != 0 {
+		t.Errorf("%d messages are left", n)
+	}
+}
+
+func TestPublishersAreBlockedAboveTheMemoryLimit(t *testing.T) {
+	b := start(t, broker.WithMemoryLimit(1<<20))
+	publisher, consumer := dial(t, b.URL()), dial(t, b.URL())
+	declare(t, publisher, "q", nil)
+	send(t, publisher, "q", string(make([]byte, 1<<20)))
+	if err := publisher.Publish(timeout(t), &blocking.Publishing{RoutingKey: "q"}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "blocked", publisher.Conn().IsBlocked)
+	if consumer.Conn().IsBlocked() {
+		t.Error("who does not publish is blocked, too")
+	}
+	if err := get(t, consumer, "q").Ack(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "unblocked", func() bool { return !publisher.Conn().IsBlocked() })
+	send(t, publisher, "q", "goes on")
+}
+
+func TestNothingIsTakenFarAboveTheMemoryLimit(t *testing.T) {
+	b := start(t, broker.WithMemoryLimit(1000))
+	first, second := dial(t, b.URL()), dial(t, b.URL())
+	declare(t, first, "q", nil)
+	send(t, first, "q", string(make([]byte, 2000)))
+	err := second.PublishConfirm(timeout(t), &blocking.Publishing{RoutingKey: "q"})
+	if !errors.Is(err, blocking.ErrUnknownOutcome) && !errors.Is(err, blocking.ErrClosed) {
+		t.Errorf("got %v", err)
+	}
+	<-second.Done()
+	var e *blocking.Error
+	if err := second.Err(); !errors.As(err, &e) || e.Code != wire.ResourceError {
+		t.Errorf("the channel ended with %v", err)
+	}
+}
