@@ -24,7 +24,7 @@ func (b *Broker) State() State {
 
 func (b *Broker) listeners() (all []ListenerState) {
 	for _, p := range b.places {
-		if p.listener != nil {
+		if p.listener != nil && p.listener != net.Listener(b.inMemory) {
 			all = append(all, ListenerState{Address: p.address, TLS: p.tls != nil})
 		}
 	}
@@ -59,7 +59,7 @@ func (s *session) state() ConnectionState {
 		ChannelMax: a.channelMax, FrameMax: a.frameMax, Heartbeat: a.heartbeat,
 		Traffic: a.traffic, Buffered: a.buffered + s.out.bytes,
 	}
-	c.ProvidedName, _ = a.properties["connection_name"].(string)
+	c.ProvidedName = s.providedName()
 	if s.user != nil {
 		c.User = s.user.Name
 	}
@@ -81,6 +81,11 @@ func (s *session) state() ConnectionState {
 		c.Channels = append(c.Channels, ch.state())
 	}
 	return c
+}
+
+func (s *session) providedName() string {
+	name, _ := s.about.properties["connection_name"].(string)
+	return name
 }
 
 func (ch *channel) state() ChannelState {
