@@ -106,11 +106,12 @@ func (s *session) take() (batch []output, again bool) {
 }
 
 // flush sends a batch. It is false when core is full: then the rest waits for
-// OnWritable.
+// OnWritable, and nothing is read from the client that would add to it.
 func (s *session) flush(batch []output) bool {
 	for i := range batch {
 		if errors.Is(s.send(&batch[i]), core.ErrBackpressure) {
 			s.out.stuck = batch[i:]
+			s.pause(pauseUnread)
 			return false
 		}
 	}
@@ -145,10 +146,10 @@ func (s *session) send(o *output) error {
 		}
 		return s.core.Fail(o.code, o.text, o.about)
 	case outBlock:
-		s.conn.Pause(driver.PauseInbox)
+		s.pause(pauseAlarm)
 		return s.core.Block(o.text)
 	case outUnblock:
-		s.conn.Resume(driver.PauseInbox)
+		s.resume(pauseAlarm)
 		return s.core.Unblock()
 	case outClose:
 		return s.core.Close(o.code, o.text)
@@ -167,6 +168,27 @@ func (s *session) sendRule(o *output) error {
 		s.broker.settings.misuse(fmt.Errorf("amqp: broker: the reply of a rule cannot be sent: %w", err))
 	}
 	return err
+}
+
+// pause is a set of reasons for not reading from a client.
+type pause uint8
+
+const (
+	pauseAlarm  pause = 1 << iota // it has published under a memory alarm
+	pauseUnread                   // it does not read what it has asked for
+)
+
+// pause has nothing more read from the client; it belongs to the loop, as resume
+// does.
+func (s *session) pause(why pause) {
+	s.paused |= why
+	s.conn.Pause(driver.PauseInbox)
+}
+
+func (s *session) resume(why pause) {
+	if s.paused &^= why; s.paused == 0 {
+		s.conn.Resume(driver.PauseInbox)
+	}
 }
 
 func (s *session) sendMessage(o *output) error {

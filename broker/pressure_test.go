@@ -23,6 +23,11 @@ func eventually(t *testing.T, what string, is func() bool) {
 
 // rawConsumer consumes without acks and reads nothing of what comes.
 func rawConsumer(t *testing.T, b *broker.Broker, queue string) net.Conn {
+	return rawClient(t, b, &wire.BasicConsume{Queue: queue, NoAck: true})
+}
+
+// rawClient sends requests on a channel and reads nothing of what comes.
+func rawClient(t *testing.T, b *broker.Broker, requests ...wire.Method) net.Conn {
 	t.Helper()
 	conn, err := net.Dial("tcp", b.Addr().String())
 	if err != nil {
@@ -30,17 +35,17 @@ func rawConsumer(t *testing.T, b *broker.Broker, queue string) net.Conn {
 	}
 	t.Cleanup(func() { conn.Close() })
 	p := []byte(wire.ProtocolHeader)
-	for _, m := range []struct {
-		channel uint16
-		wire.Method
-	}{
-		{0, &wire.ConnectionStartOk{Mechanism: "PLAIN", Response: wire.NewSecret("\x00guest\x00guest"), Locale: "en_US"}},
-		{0, &wire.ConnectionTuneOk{ChannelMax: 10, FrameMax: 131072}},
-		{0, &wire.ConnectionOpen{VirtualHost: "/"}},
-		{1, &wire.ChannelOpen{}},
-		{1, &wire.BasicConsume{Queue: queue, NoAck: true}},
-	} {
-		if p, err = wire.AppendMethodFrame(p, m.channel, m.Method); err != nil {
+	for _, m := range append([]wire.Method{
+		&wire.ConnectionStartOk{Mechanism: "PLAIN", Response: wire.NewSecret("\x00guest\x00guest"), Locale: "en_US"},
+		&wire.ConnectionTuneOk{ChannelMax: 10, FrameMax: 131072},
+		&wire.ConnectionOpen{VirtualHost: "/"},
+		&wire.ChannelOpen{},
+	}, requests...) {
+		channel := uint16(1)
+		if m.ID().Class() == wire.ClassConnection {
+			channel = 0
+		}
+		if p, err = wire.AppendMethodFrame(p, channel, m); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -125,5 +130,37 @@ func TestNothingIsTakenFarAboveTheMemoryLimit(t *testing.T) {
 	var e *blocking.Error
 	if err := second.Err(); !errors.As(err, &e) || e.Code != wire.ResourceError {
 		t.Errorf("the channel ended with %v", err)
+	}
+}
+
+func TestAClientThatDoesNotReadItsAnswersIsNotReadFrom(t *testing.T) {
+	b := start(t)
+	ch := dial(t, b.URL())
+	declare(t, ch, "big", nil)
+	body := string(make([]byte, 1<<20))
+	for range 64 {
+		send(t, ch, "big", body)
+	}
+	conn := rawClient(t, b)
+	for range 64 {
+		p, err := wire.AppendMethodFrame(nil, 1, &wire.BasicGet{Queue: "big", NoAck: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := conn.Write(p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, "an answer", func() bool { return ready(b, "big") < 64 })
+	send(t, ch, "big", "goes on")
+	if n := ready(b, "big"); n < 16 {
+		t.Errorf("%d of 65 messages are left", n)
+	}
+	conn.SetReadDeadline(time.Now().Add(bound))
+	buf := make([]byte, 1<<20)
+	for ready(b, "big") > 1 {
+		if _, err := conn.Read(buf); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

@@ -31,7 +31,7 @@ func (ch *channel) publish(p *core.Published) *exception {
 	b.totals.Published++
 	ch.totals.Published++
 	if ch.tx != nil {
-		ch.tx.published = append(ch.tx.published, pending{m, slices.Clone(keys), p.Mandatory})
+		ch.tx.postpone(b, pending{m, slices.Clone(keys), p.Mandatory})
 		return nil
 	}
 	accepted := ch.deliver(m, keys, p.Mandatory)

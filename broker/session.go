@@ -23,6 +23,7 @@ type session struct {
 	content core.Content
 	deliver wire.BasicDeliver
 	ack     wire.BasicAck
+	paused  pause
 
 	// Under Broker.mu.
 	name      string
@@ -169,6 +170,7 @@ func (s *session) OnWritable(*core.Conn) {
 	if !s.flush(stuck) {
 		return
 	}
+	s.resume(pauseUnread)
 	s.broker.mu.Lock()
 	s.out.choked = false
 	s.broker.finish(s)

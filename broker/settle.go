@@ -103,11 +103,11 @@ func (ch *channel) release(c *consumer) {
 	}
 	ch.held--
 	c.held--
-	if len(ch.refused) > 0 && (ch.limit == 0 || ch.held < int(ch.limit)) {
-		ch.wakeRefused()
-	}
 	if c.prefetch > 0 && c.held == int(c.prefetch)-1 {
 		c.wake()
+	}
+	if len(ch.refused) > 0 && (ch.limit == 0 || ch.held < int(ch.limit)) {
+		ch.wakeRefused()
 	}
 }
 

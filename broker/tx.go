@@ -10,6 +10,7 @@ import (
 type transaction struct {
 	published []pending
 	settled   []settling
+	held      int64 // what the messages cost
 }
 
 // pending is a message that waits for tx.commit, with the keys that it is routed by.
@@ -41,6 +42,16 @@ func (ch *channel) txSelect() *exception {
 	return nil
 }
 
+// postpone keeps a message for tx.commit.
+func (t *transaction) postpone(b *Broker, p pending) {
+	t.published = append(t.published, p)
+	t.held += cost(p.message)
+	b.memory.used += cost(p.message)
+}
+
+// endTx takes the messages of the transaction off the memory account.
+func (ch *channel) endTx() { ch.session.broker.memory.used -= ch.tx.held }
+
 var errNoTx = raise(wire.PreconditionFailed, "channel is not transactional")
 
 func (ch *channel) txCommit() *exception {
@@ -48,6 +59,7 @@ func (ch *channel) txCommit() *exception {
 		return errNoTx
 	}
 	done := ch.tx
+	ch.endTx()
 	ch.tx = &transaction{}
 	failed := false
 	for i := range done.published {
@@ -74,6 +86,7 @@ func (ch *channel) txRollback() *exception {
 	for i := range ch.tx.settled {
 		undone[i] = ch.tx.settled[i].delivery
 	}
+	ch.endTx()
 	ch.tx = &transaction{}
 	ch.unacked.restore(undone)
 	ch.send(&wire.TxRollbackOk{})
