@@ -32,25 +32,26 @@ type Broker struct {
 	loop      adapters.Loop
 	places    []*place
 
-	mu       sync.Mutex // everything below: the state
-	running  bool
-	clock    clock
-	started  time.Time
-	vhosts   map[string]*vhost
-	sessions []*session // in the order in which they came
-	replies  map[string]*replyTo
-	wakes    []*session // those with something to send
-	dead     []death
-	stirred  []*mailbox // queues that may be able to deliver
-	routed   []*mailbox // of the message in hand
-	settled  []delivery // of the method in hand
-	keys     []string   // of the message in hand
-	memory   memory
-	totals   Totals
-	inMemory *memnet.Listener // of DialContext; nil before the first start
-	holding  *HeldConfirms    // nil when confirms leave
-	watchers map[int]func()   // told after each event
-	watched  int              // the number of the latest watcher
+	mu        sync.Mutex // everything below: the state
+	running   bool
+	clock     clock
+	started   time.Time
+	vhosts    map[string]*vhost
+	sessions  []*session // in the order in which they came
+	replies   map[string]*replyTo
+	wakes     []*session // those with something to send
+	dead      []death
+	stirred   []*mailbox // queues that may be able to deliver
+	routed    []*mailbox // of the message in hand
+	settled   []delivery // of the method in hand
+	keys      []string   // of the message in hand
+	memory    memory
+	totals    Totals
+	inMemory  *memnet.Listener // of DialContext; nil before the first start
+	listening []ListenerState  // places, as State shows them
+	holding   *HeldConfirms    // nil when confirms leave
+	watchers  map[int]func()   // told after each event
+	watched   int              // the number of the latest watcher
 }
 
 // place is where the broker listens, across restarts.
@@ -215,11 +216,12 @@ func (b *Broker) serve(p *place) {
 		},
 	}
 	p.server = driver.Serve(b.loop, p.listener, driver.ServeOptions{
-		NewHandler: func(d *driver.Conn) core.ServerHandler { return b.newSession(d, p.tls != nil) },
+		NewHandler: func(d *driver.Conn) core.ServerHandler { return b.handler(b.newSession(d, p.tls != nil)) },
 		Server:     cfg,
 		TLS:        p.tls,
 		OnError:    func(err error) { b.settings.logger.Warn(err.Error()) },
 	})
+	b.noteListeners()
 }
 
 func (b *Broker) node() string { return "haypile@localhost" }
@@ -315,6 +317,7 @@ func (b *Broker) stop(ctx context.Context) error {
 		p.listener = nil
 		return p.given
 	})
+	b.noteListeners()
 	for _, server := range ended {
 		select {
 		case <-server.Done():

@@ -268,3 +268,14 @@ func ExampleBroker_CancelConsumers() {
 	fmt.Println(b.CancelConsumers("jobs"), errors.Is(<-ended, blocking.ErrCanceled))
 	// Output: 1 true
 }
+
+// An operator closes a connection.
+func ExampleBroker_CloseConnection() {
+	_, b, ch, end := setUp()
+	defer end()
+	s := b.State()
+	check(b.CloseConnection(s.Connection("worker").Name, "maintenance"))
+	<-ch.Conn().Done()
+	fmt.Println(errors.Is(ch.Conn().Err(), wire.ConnectionForced))
+	// Output: true
+}

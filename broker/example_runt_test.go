@@ -185,3 +185,21 @@ func ExampleBroker_Restart() {
 	// true
 	// 1
 }
+
+func ExampleBroker_WaitReady() {
+	ctx, b, ch, end := setUp()
+	defer end()
+	check(ch.Publish(ctx, job("one")))
+	check(ch.Publish(ctx, job("two")))
+	fmt.Println(b.WaitReady(ctx, "jobs", 2))
+	// Output: <nil>
+}
+
+func ExampleBroker_WaitQueue() {
+	ctx, b, ch, end := setUp()
+	defer end()
+	go ch.PublishConfirm(ctx, job("twelve bytes"))
+	err := b.WaitQueue(ctx, "jobs", func(q *broker.QueueState) bool { return q.ReadyBytes == 12 })
+	fmt.Println(err)
+	// Output: <nil>
+}

@@ -290,3 +290,32 @@ func TestARuleMayAskTheBrokerAndTakeItselfBack(t *testing.T) {
 		t.Errorf("the rule was asked %d times", asked)
 	}
 }
+
+func TestARuleMayLookWhileTheBrokerStops(t *testing.T) {
+	b := broker.RunT(t)
+	ch, ctx := openChannel(t, b), testContext(t)
+	inside, stopping := make(chan struct{}), make(chan struct{})
+	b.On(wire.BasicPublishID, func(*broker.Incoming) broker.Action {
+		close(inside)
+		<-stopping // which rules must not do, but for this test
+		b.State()
+		return broker.Pass()
+	})
+	if err := ch.Publish(ctx, &blocking.Publishing{RoutingKey: "q"}); err != nil {
+		t.Fatal(err)
+	}
+	<-inside
+	stopped := make(chan error)
+	go func() { stopped <- b.Stop(ctx) }()
+	eventually(t, "nobody gets in any more", func() bool {
+		conn, err := b.DialContext(ctx, "", "")
+		if err == nil {
+			conn.Close()
+		}
+		return err != nil
+	})
+	close(stopping)
+	if err := <-stopped; err != nil {
+		t.Error(err)
+	}
+}

@@ -78,10 +78,13 @@ func newJournal(n int) *journal {
 	return &journal{entries: make([]JournalEntry, n), from: make([]*session, n)}
 }
 
+// journaled is a session whose methods the journal remembers.
+type journaled struct{ *session }
+
 // OnTrace implements driver.Tracer.
-func (s *session) OnTrace(f *core.TraceFrame) {
+func (s journaled) OnTrace(f *core.TraceFrame) {
 	j := s.broker.journal
-	if j == nil || f.Type != wire.FrameMethod && f.Type != wire.FrameHeader {
+	if f.Type != wire.FrameMethod && f.Type != wire.FrameHeader {
 		return
 	}
 	j.mu.Lock()
@@ -89,10 +92,18 @@ func (s *session) OnTrace(f *core.TraceFrame) {
 	e := &j.entries[j.next]
 	payload := append(e.payload[:0], f.Payload[:min(len(f.Payload), keptPayload)]...)
 	*e = JournalEntry{Time: f.At, Channel: f.Channel, Sent: f.Sent, Method: f.Method, payload: payload}
-	j.from[j.next] = s
+	j.from[j.next] = s.session
 	if j.next++; j.next == len(j.entries) {
 		j.next, j.full = 0, true
 	}
+}
+
+// handler is a session, with a journal if there is one.
+func (b *Broker) handler(s *session) core.ServerHandler {
+	if b.journal == nil {
+		return s
+	}
+	return journaled{s}
 }
 
 // Journal is the last methods that went over the broker's connections, the oldest

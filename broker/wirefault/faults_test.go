@@ -294,3 +294,14 @@ func TestFaultsAreTakenBack(t *testing.T) {
 		b.await("input", func() bool { return b.received() == "hello" })
 	})
 }
+
+func TestTheHandlerIsWokenWhenStalledOutputHasLeft(t *testing.T) {
+	const size = 300 << 10 // more than adapters.LowWater
+	onEachLoop(t, func(c *wirefault.Conn) { c.Stall(wirefault.Out) }, func(b *bench) {
+		b.write(string(make([]byte, size)))
+		b.await("the write", func() bool { return b.kept == size })
+		b.c.Resume(wirefault.Out)
+		b.read(size)
+		b.await("OnWake with little left", func() bool { return b.kept <= adapters.LowWater })
+	})
+}
