@@ -2,7 +2,6 @@ package broker
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/haypile/haypile/adapters/driver"
 	"github.com/haypile/haypile/broker/internal/queue"
@@ -46,6 +45,7 @@ type output struct {
 
 // Limits of what waits for a client in its outbox, besides what core buffers.
 const (
+	coreRoom   = 1 << 20   // bytes that core buffers
 	outboxRoom = 256 << 10 // bytes above which consumers get nothing more
 	outboxMost = 1 << 17   // outputs above which a client that does not read is dropped
 	outputCost = 64        // bytes that an output counts besides its message
@@ -157,17 +157,6 @@ func (s *session) send(o *output) error {
 		s.conn.Abort()
 	}
 	return nil
-}
-
-// sendRule sends the answer of a rule, which only core can tell to be one.
-func (s *session) sendRule(o *output) error {
-	err := o.channel.core.Send(o.method)
-	var wrong *core.ConfigError
-	var long *wire.EncodeError
-	if errors.As(err, &wrong) || errors.As(err, &long) {
-		s.broker.settings.misuse(fmt.Errorf("amqp: broker: the reply of a rule cannot be sent: %w", err))
-	}
-	return err
 }
 
 // pause is a set of reasons for not reading from a client.

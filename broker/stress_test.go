@@ -56,7 +56,7 @@ func TestWhatClientsDoAtRandomAddsUp(t *testing.T) {
 func actAtRandom(conn *blocking.Conn, r *rand.Rand) {
 	ctx, cancel := context.WithTimeout(context.Background(), bound)
 	defer cancel()
-	for range 4 {
+	for range 16 {
 		ch, err := conn.Channel(ctx)
 		if err != nil {
 			return
