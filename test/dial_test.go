@@ -46,11 +46,11 @@ func as[E error](t *testing.T, err error) (e E) {
 	return e
 }
 
-// brokerAddr is the address of the shared broker.
-func brokerAddr(t *testing.T) string { return host(t, brokerURL(t)) }
+// broker is the address of the shared broker.
+func broker(t *testing.T) string { return host(t, brokerURL(t)) }
 
-// plainAddr is brokerAddr without TLS in every run.
-func plainAddr(t *testing.T) string { return host(t, plainURL(t)) }
+// plainBroker is broker without TLS in every run.
+func plainBroker(t *testing.T) string { return host(t, plainURL(t)) }
 
 func host(t *testing.T, uri string) string {
 	t.Helper()
@@ -76,8 +76,8 @@ func reach(t *testing.T, user *url.Userinfo, hosts string) string {
 }
 
 func TestWrongPasswordIsTheBrokersRefusal(t *testing.T) {
-	err := fails(t, with(reach(t, url.UserPassword("guest", "hunter2"), brokerAddr(t)), "attempts=3"))
-	want(t, err, brokerAddr(t), "ACCESS_REFUSED", "authentication")
+	err := fails(t, with(reach(t, url.UserPassword("guest", "hunter2"), broker(t)), "attempts=3"))
+	want(t, err, broker(t), "ACCESS_REFUSED", "authentication")
 	if e := as[*blocking.Error](t, err); !e.Remote || e.Code != blocking.AccessRefused || !errors.Is(err, blocking.AccessRefused) {
 		t.Errorf("error is %#v", e)
 	}
@@ -90,7 +90,7 @@ func TestUnknownVirtualHostIsTheBrokersRefusal(t *testing.T) {
 	u, _ := url.Parse(brokerURL(t))
 	u.Path = "/nowhere"
 	err := fails(t, u.String())
-	want(t, err, brokerAddr(t), "virtual host", "nowhere")
+	want(t, err, broker(t), "virtual host", "nowhere")
 	if !errors.Is(err, blocking.NotAllowed) {
 		t.Errorf("no 530 in %v", err)
 	}
@@ -118,7 +118,7 @@ func TestRefusedConnectionNamesAddressAndPhase(t *testing.T) {
 func TestTheNextEndpointIsTriedAfterEveryFailure(t *testing.T) {
 	var order []string
 	silent := serve(t, func(net.Conn) {})
-	conn := dialURL(t, reach(t, nil, "nowhere.invalid,"+closedPort(t)+","+silent+","+relay(t, brokerAddr(t), 100)+","+brokerAddr(t)),
+	conn := dialURL(t, reach(t, nil, "nowhere.invalid,"+closedPort(t)+","+silent+","+relay(t, broker(t), 100)+","+broker(t)),
 		blocking.WithParams(func(p *blocking.Params) {
 			p.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
 				order = append(order, address)
@@ -128,7 +128,7 @@ func TestTheNextEndpointIsTriedAfterEveryFailure(t *testing.T) {
 	if err := channel(t, conn).Close(testContext(t)); err != nil {
 		t.Error(err)
 	}
-	if len(order) != 5 || order[4] != brokerAddr(t) {
+	if len(order) != 5 || order[4] != broker(t) {
 		t.Errorf("dialled %v", order)
 	}
 }
@@ -206,7 +206,7 @@ func TestCutInTheHandshakeNamesHostAndPhase(t *testing.T) {
 	// connection.start is some 500 bytes long, tune and what follows 20 each.
 	for limit, phase := range map[int64]string{100: "connection.start", 20 + startSize(t): "connection.open-ok"} {
 		t.Run(phase, func(t *testing.T) {
-			addr := relay(t, plainAddr(t), limit)
+			addr := relay(t, plainBroker(t), limit)
 			err := fails(t, "amqp://guest:guest@"+addr+"/")
 			want(t, err, addr, phase)
 			as[*blocking.TransportError](t, err)
@@ -216,7 +216,7 @@ func TestCutInTheHandshakeNamesHostAndPhase(t *testing.T) {
 
 // startSize is how many bytes the broker's connection.start takes.
 func startSize(t *testing.T) int64 {
-	conn, err := net.Dial("tcp", plainAddr(t))
+	conn, err := net.Dial("tcp", plainBroker(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -231,7 +231,7 @@ func startSize(t *testing.T) int64 {
 }
 
 func TestCutInADeliveryEndsEverythingWithTheCause(t *testing.T) {
-	addr := relay(t, brokerAddr(t), startSize(t)+50_000)
+	addr := relay(t, broker(t), startSize(t)+50_000)
 	conn := dialURL(t, reach(t, nil, addr))
 	ch := channel(t, conn)
 	q := queue(t, ch)
@@ -258,7 +258,7 @@ func TestCutInADeliveryEndsEverythingWithTheCause(t *testing.T) {
 }
 
 func TestFailedDialLeavesNoSocket(t *testing.T) {
-	loop, addr := newLoop(t), brokerAddr(t)
+	loop, addr := newLoop(t), broker(t)
 	cut := relay(t, addr, 100)
 	before := sockets(t)
 	for _, uri := range []string{reach(t, url.UserPassword("guest", "hunter2"), addr), reach(t, nil, cut)} {

@@ -17,7 +17,7 @@ import (
 	"time"
 
 	"github.com/haypile/haypile/adapters"
-	"github.com/haypile/haypile/broker"
+	amqpbroker "github.com/haypile/haypile/broker"
 	"github.com/haypile/haypile/internal/testcert"
 )
 
@@ -46,7 +46,7 @@ func leaveOut() error {
 // embedded is a broker in this process. It runs on the adapter that the tests run
 // on, which has a loop of its own for it.
 type embedded struct {
-	*broker.Broker
+	*amqpbroker.Broker
 	loop adapters.Loop
 	dir  string // of certificates
 }
@@ -70,8 +70,8 @@ func newEmbedded(dir string) (*embedded, error) {
 		if e.loop, err = createLoop(); err != nil {
 			return err
 		}
-		e.Broker, err = broker.Start(broker.WithProfile(broker.RabbitMQ3), broker.WithLoop(e.loop),
-			broker.WithTLS("127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{certificate}}))
+		e.Broker, err = amqpbroker.Start(amqpbroker.WithProfile(amqpbroker.RabbitMQ3), amqpbroker.WithLoop(e.loop),
+			amqpbroker.WithTLS("127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{certificate}}))
 		return err
 	})
 	return e, err

@@ -111,7 +111,7 @@ func fullInbox(t *testing.T) {
 }
 
 func silentBroker(t *testing.T) {
-	addr, silence := silenced(t, brokerAddr(t))
+	addr, silence := silenced(t, broker(t))
 	conn := dialURL(t, with(reach(t, nil, addr), beating))
 	ch := channel(t, conn)
 	_, ended := consume(t, ch, &blocking.Consume{Queue: queue(t, ch)})
@@ -126,7 +126,7 @@ func silentBroker(t *testing.T) {
 }
 
 func unansweredClose(t *testing.T) {
-	addr, silence := silenced(t, brokerAddr(t))
+	addr, silence := silenced(t, broker(t))
 	conn := dialURL(t, reach(t, nil, addr))
 	silence()
 	if err := conn.Close(testContext(t)); !errors.Is(err, blocking.ErrCloseTimeout) {

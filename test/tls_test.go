@@ -62,7 +62,7 @@ func TestBrokerThatNobodyVouchesFor(t *testing.T) {
 }
 
 func TestWrongPortsAreTold(t *testing.T) {
-	want(t, fails(t, "amqps://guest:guest@"+plainAddr(t)), "use amqp://")
+	want(t, fails(t, "amqps://guest:guest@"+plainBroker(t)), "use amqp://")
 	want(t, fails(t, "amqp://guest:guest@"+host(t, secureURL(t))), "amqps")
 }
 
