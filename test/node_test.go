@@ -15,10 +15,15 @@ var against = flag.String("broker", "rabbitmq", "what the tests run against: rab
 
 func onEmbedded() bool { return *against == "embedded" }
 
-// node is a broker that a test steers.
-type node interface {
+// reachable is a broker of which the address is known, with TLS and without.
+type reachable interface {
 	URL() string
 	TLSURL() string
+}
+
+// node is a broker that a test steers.
+type node interface {
+	reachable
 	// alarm has it run low on memory, or have enough again.
 	alarm(t *testing.T, on bool)
 	// closeConnections closes all of them, as an operator does.
@@ -45,7 +50,7 @@ func startNode(t *testing.T, config ...string) node {
 }
 
 // nodeURL is the node's, with TLS when the run has it.
-func nodeURL(n node) string {
+func nodeURL(n reachable) string {
 	if *secure {
 		return n.TLSURL()
 	}
@@ -73,11 +78,11 @@ func secureURL(t *testing.T) string {
 // rabbit is a RabbitMQ, which rabbitmqctl steers.
 type rabbit struct{ *rabbitmq.Node }
 
-func (r rabbit) ctl(t *testing.T, args ...string) {
+func ctl(t *testing.T, n *rabbitmq.Node, args ...string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), bound)
 	defer cancel()
-	if _, err := r.Ctl(ctx, args...); err != nil {
+	if _, err := n.Ctl(ctx, args...); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -88,18 +93,18 @@ func (r rabbit) alarm(t *testing.T, on bool) {
 	if on {
 		watermark = "0.0000001"
 	}
-	r.ctl(t, "set_vm_memory_high_watermark", watermark)
+	ctl(t, r.Node, "set_vm_memory_high_watermark", watermark)
 }
 
 func (r rabbit) closeConnections(t *testing.T, reason string) {
 	t.Helper()
-	r.ctl(t, "close_all_connections", reason)
+	ctl(t, r.Node, "close_all_connections", reason)
 }
 
 func (r rabbit) lateAcks(t *testing.T) (pass, restore func()) {
 	t.Helper()
 	set := func(timeout int) {
-		r.ctl(t, "eval", fmt.Sprintf("application:set_env(rabbit, consumer_timeout, %d), application:set_env(rabbit, channel_tick_interval, 200).", timeout))
+		ctl(t, r.Node, "eval", fmt.Sprintf("application:set_env(rabbit, consumer_timeout, %d), application:set_env(rabbit, channel_tick_interval, 200).", timeout))
 	}
 	set(300)
 	return func() {}, func() { set(1800000) }
@@ -115,7 +120,7 @@ func (r rabbit) kill(t *testing.T) {
 // flush: what was declared a moment ago is in memory only.
 func (r rabbit) flush(t *testing.T) {
 	t.Helper()
-	r.ctl(t, "eval", "mnesia:dump_log().")
+	ctl(t, r.Node, "eval", "mnesia:dump_log().")
 }
 
 // restart kills as kill -9 does.
