@@ -1,5 +1,6 @@
-// Bare-core drives core.Conn by hand over a net.Conn: no adapter, no driver, no
-// other goroutine. Any loop that can read, write and wait can do the same.
+// Bare-core drives core.Conn by hand over a net.Conn: no adapter, no driver, and no
+// goroutine but the broker's, if it brings its own. Any loop that can read, write and
+// wait can do the same.
 //
 //	go run ./examples/bare-core
 package main

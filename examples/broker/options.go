@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"net"
 	"os"
 	"strings"
 
@@ -24,7 +25,7 @@ func parse() *options {
 	o := &options{}
 	flag.StringVar(&o.listen, "listen", "127.0.0.1:5672", "where to listen, host:port; empty for TLS only")
 	flag.StringVar(&o.adapter, "adapter", "stdnet", "what connections run on: stdnet, ioloop, gnet or evio")
-	flag.StringVar(&o.tlsListen, "tls-listen", "127.0.0.1:5671", "where to listen for TLS, if there is a certificate")
+	flag.StringVar(&o.tlsListen, "tls-listen", "", "where to listen for TLS, if there is a certificate; by default port 5671 of the host of -listen")
 	flag.StringVar(&o.tlsCert, "tls-cert", "", "file of the certificate, PEM")
 	flag.StringVar(&o.tlsKey, "tls-key", "", "file of its key, PEM")
 	flag.StringVar(&o.users, "users", "", "file of users, permissions and virtual hosts, as RabbitMQ exports its definitions")
@@ -97,5 +98,23 @@ func (o *options) encryption() ([]broker.Option, error) {
 	if err != nil {
 		return nil, fmt.Errorf("-tls-cert and -tls-key: %w", err)
 	}
-	return []broker.Option{broker.WithTLS(o.tlsListen, &tls.Config{Certificates: []tls.Certificate{certificate}})}, nil
+	address, err := o.tlsAddress()
+	if err != nil {
+		return nil, err
+	}
+	return []broker.Option{broker.WithTLS(address, &tls.Config{Certificates: []tls.Certificate{certificate}})}, nil
+}
+
+func (o *options) tlsAddress() (string, error) {
+	switch {
+	case o.tlsListen != "":
+		return o.tlsListen, nil
+	case o.listen == "":
+		return "127.0.0.1:5671", nil
+	}
+	host, _, err := net.SplitHostPort(o.listen)
+	if err != nil {
+		return "", fmt.Errorf("-listen: %w", err)
+	}
+	return net.JoinHostPort(host, "5671"), nil
 }

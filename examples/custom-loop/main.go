@@ -1,5 +1,5 @@
 // Custom-loop drives core.Conn from a loop that it has anyway: a game's, which
-// turns sixty times a second, never waits for the network, and has no goroutine
+// turns sixty times a second, never waits for the network, and needs no goroutine
 // but main's. Between two pictures it feeds the connection what has come, lets the
 // world move, and sends what there is to send.
 //

@@ -23,7 +23,7 @@ import (
 	"github.com/haypile/haypile/examples/internal/demo"
 )
 
-var n = flag.Int("n", 1000, "how many connections")
+var size = flag.Int("n", 1000, "how many connections")
 
 func main() { demo.Main(run) }
 
@@ -41,13 +41,13 @@ func run(ctx context.Context, url string) error {
 		<-loop.Done()
 	}()
 
-	r := newRing(*n)
+	r := newRing(*size)
 	before, begun := heap(), time.Now()
 	if err := r.open(ctx, loop, params); err != nil {
 		return err
 	}
 	fmt.Printf("%d connections in %v: %d goroutines, %d bytes of heap for each\n",
-		*n, time.Since(begun).Round(time.Millisecond), runtime.NumGoroutine(), (heap()-before)/uint64(*n))
+		*size, time.Since(begun).Round(time.Millisecond), runtime.NumGoroutine(), (heap()-before)/uint64(*size))
 	if demo.Embedded() {
 		fmt.Println("(the broker's ends of them included, which are on package net)")
 	}
