@@ -97,6 +97,18 @@ func (q *Queue) Publish(m *Message, now time.Time) (accepted bool) {
 	return true
 }
 
+// Restore takes a message over from a queue that a restart has ended, into the last
+// place: it remembers that it was delivered, and how long it has to live.
+func (q *Queue) Restore(from *Queue, old *Entry) {
+	e := q.entry(old.Message, 0)
+	e.DeliveryCount, e.Redelivered, e.expires = old.DeliveryCount, old.Redelivered, old.expires
+	if old.expires != never {
+		e.expires += int64(from.start.Sub(q.start))
+	}
+	q.lanes[e.lane].append(e)
+	q.added(e)
+}
+
 // entry is a new one, in the last place.
 func (q *Queue) entry(m *Message, at int64) *Entry {
 	e := q.pool.take()
