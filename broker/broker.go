@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -75,6 +76,9 @@ func New(opts ...Option) (*Broker, error) {
 	}
 	if s.maxMessage == 0 {
 		s.maxMessage = traits.maxMessage
+	}
+	if s.ackTimeout == 0 {
+		s.ackTimeout = traits.ackTimeout
 	}
 	users, err := newUsers(s.users)
 	if err != nil {
@@ -179,6 +183,7 @@ func (b *Broker) Serve(ln net.Listener, cfg *tls.Config) error {
 func (b *Broker) serve(p *place) {
 	cfg := b.settings.server
 	cfg.Mechanisms = []string{"PLAIN", "AMQPLAIN"}
+	cfg.MaxBuffered = cmp.Or(cfg.MaxBuffered, coreRoom) // what waits longer is better off in its queue
 	cfg.Properties = wire.Table{
 		// Clients behave by product and version: kombu, for one, by how prefetch works.
 		"product": "RabbitMQ", "version": b.traits.version, "platform": "haypile " + core.Version,

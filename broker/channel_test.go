@@ -139,6 +139,10 @@ func TestProfilesDifferWhereClientsCanTell(t *testing.T) {
 	if !errors.Is(err, wire.InternalError) {
 		t.Errorf("RabbitMQ 4: %v", err)
 	}
+	small := "?frame_max=4096"
+	if _, err := blocking.Dial(timeout(t), start(t).URL()+small, blocking.WithRecovery(nil)); err == nil {
+		t.Error("RabbitMQ 4 took a frame-max of 4096")
+	}
 	if _, err := broker.New(broker.WithProfile(7)); err == nil {
 		t.Error("a profile that does not exist was taken")
 	}

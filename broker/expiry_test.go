@@ -82,7 +82,7 @@ func TestUnusedQueuesExpire(t *testing.T) {
 }
 
 func TestADeliveryThatIsNotAckedInTimeCostsItsChannel(t *testing.T) {
-	b := start(t)
+	b := start(t, broker.WithProfile(broker.RabbitMQ3))
 	ch := dial(t, b.URL())
 	declare(t, ch, "q", nil)
 	send(t, ch, "q", "slow")

@@ -38,7 +38,6 @@ func defaults() settings {
 		profile:      RabbitMQ4,
 		logger:       slog.New(slog.DiscardHandler),
 		memory:       1 << 30,
-		ackTimeout:   30 * time.Minute,
 	}
 }
 
@@ -94,8 +93,8 @@ func WithMemoryLimit(bytes int64) Option { return func(s *settings) { s.memory =
 func WithMaxMessage(bytes int64) Option { return func(s *settings) { s.maxMessage = bytes } }
 
 // WithAckTimeout bounds how long a delivery may stay unacknowledged; then its
-// channel is closed with 406, by the broker's clock. core.Off for no bound.
-// Default 30 minutes.
+// channel is closed with 406, by the broker's clock. core.Off for no bound. Default:
+// the profile's.
 func WithAckTimeout(d time.Duration) Option { return func(s *settings) { s.ackTimeout = d } }
 
 // WithServer changes the AMQP side of connections: heartbeat, frame-max,

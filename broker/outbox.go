@@ -44,6 +44,7 @@ type output struct {
 
 // Limits of what waits for a client in its outbox, besides what core buffers.
 const (
+	coreRoom   = 1 << 20   // bytes that core buffers
 	outboxRoom = 256 << 10 // bytes above which consumers get nothing more
 	outboxMost = 1 << 17   // outputs above which a client that does not read is dropped
 	outputCost = 64        // bytes that an output counts besides its message

@@ -118,6 +118,9 @@ func (s *session) OnOpen(c *core.Conn, name string) {
 	running := b.running
 	b.mu.Unlock()
 	switch {
+	case c.FrameMax() < b.traits.frameMin:
+		b.settings.logger.Warn("connection dropped", "connection", s.name, "frame_max", c.FrameMax(), "least", b.traits.frameMin)
+		s.conn.Abort()
 	case refusal != nil:
 		b.settings.logger.Warn("connection refused", "connection", s.name, "reason", refusal.text)
 		_ = c.Refuse(refusal.code, refusal.text)
