@@ -15,6 +15,7 @@ import (
 	"github.com/haypile/haypile/adapters"
 	"github.com/haypile/haypile/adapters/driver"
 	"github.com/haypile/haypile/adapters/stdnet"
+	"github.com/haypile/haypile/broker/internal/memnet"
 	"github.com/haypile/haypile/core"
 	"github.com/haypile/haypile/core/wire"
 )
@@ -25,27 +26,33 @@ type Broker struct {
 	settings settings
 	traits   traits
 	users    *users
+	journal  *journal // nil for none
+	faults   faults
 
 	lifecycle sync.Mutex // of Start, Stop and Restart
 	loop      adapters.Loop
 	places    []*place
 
-	mu       sync.Mutex // everything below: the state
-	running  bool
-	clock    clock
-	started  time.Time
-	vhosts   map[string]*vhost
-	sessions []*session // in the order in which they came
-	replies  map[string]*replyTo
-	wakes    []*session // those with something to send
-	dead     []death
-	stirred  []*mailbox // queues that may be able to deliver
-	routed   []*mailbox // of the message in hand
-	settled  []delivery // of the method in hand
-	keys     []string   // of the message in hand
-	memory   memory
-	totals   Totals
-	watchers []func() // told after each event
+	mu        sync.Mutex // everything below: the state
+	running   bool
+	clock     clock
+	started   time.Time
+	vhosts    map[string]*vhost
+	sessions  []*session // in the order in which they came
+	replies   map[string]*replyTo
+	wakes     []*session // those with something to send
+	dead      []death
+	stirred   []*mailbox // queues that may be able to deliver
+	routed    []*mailbox // of the message in hand
+	settled   []delivery // of the method in hand
+	keys      []string   // of the message in hand
+	memory    memory
+	totals    Totals
+	inMemory  *memnet.Listener // of DialContext; nil before the first start
+	listening []ListenerState  // places, as State shows them
+	holding   *HeldConfirms    // nil when confirms leave
+	watchers  map[int]func()   // told after each event
+	watched   int              // the number of the latest watcher
 }
 
 // place is where the broker listens, across restarts.
@@ -55,6 +62,7 @@ type place struct {
 	tls      *tls.Config
 	server   *driver.Server
 	given    bool // by Serve: cannot be opened again
+	lazy     bool // is opened by Addr
 }
 
 // ErrRunning: the broker has been started already.
@@ -84,7 +92,13 @@ func New(opts ...Option) (*Broker, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Broker{settings: s, traits: traits, users: users}
+	if s.misuse == nil {
+		s.misuse = func(err error) { s.logger.Error(err.Error()) }
+	}
+	b := &Broker{settings: s, traits: traits, users: users, watchers: make(map[int]func())}
+	if s.journal > 0 {
+		b.journal = newJournal(s.journal)
+	}
 	b.reset()
 	return b, nil
 }
@@ -126,33 +140,44 @@ func (b *Broker) Start() error {
 func (b *Broker) start() error {
 	if len(b.places) == 0 {
 		if b.settings.address != "" {
-			b.places = append(b.places, &place{address: b.settings.address})
+			b.places = append(b.places, &place{address: b.settings.address, lazy: b.settings.lazy})
 		}
 		if b.settings.tls != nil {
 			b.places = append(b.places, &place{address: b.settings.tlsAddress, tls: b.settings.tls})
 		}
 	}
 	for _, p := range b.places {
-		if p.listener != nil {
+		if p.listener != nil || p.lazy {
 			continue
 		}
-		ln, err := b.settings.listen("tcp", p.address)
-		if err != nil {
+		if err := b.listen(p); err != nil {
 			b.closeListeners()
-			return fmt.Errorf("amqp: broker: %w", err)
+			return err
 		}
-		p.listener, p.address = ln, ln.Addr().String()
 	}
+	memory := memnet.Listen(memoryName)
+	b.places = append(b.places, &place{listener: memory, given: true})
 	if b.loop = b.settings.loop; b.loop == nil {
 		b.loop = stdnet.New()
 	}
 	b.mu.Lock()
-	b.running = true
+	b.running, b.inMemory = true, memory
 	b.rearm()
 	b.mu.Unlock()
 	for _, p := range b.places {
-		b.serve(p)
+		if p.listener != nil {
+			b.serve(p)
+		}
 	}
+	return nil
+}
+
+func (b *Broker) listen(p *place) error {
+	ln, err := b.settings.listen("tcp", p.address)
+	if err != nil {
+		return fmt.Errorf("amqp: broker: %w", err)
+	}
+	p.listener, p.address, p.lazy = ln, ln.Addr().String(), false
 	return nil
 }
 
@@ -196,11 +221,12 @@ func (b *Broker) serve(p *place) {
 		},
 	}
 	p.server = driver.Serve(b.loop, p.listener, driver.ServeOptions{
-		NewHandler: func(d *driver.Conn) core.ServerHandler { return b.newSession(d, p.tls != nil) },
+		NewHandler: func(d *driver.Conn) core.ServerHandler { return b.handler(b.newSession(d, p.tls != nil)) },
 		Server:     cfg,
 		TLS:        p.tls,
 		OnError:    func(err error) { b.settings.logger.Warn(err.Error()) },
 	})
+	b.noteListeners()
 }
 
 func (b *Broker) node() string { return "haypile@localhost" }
@@ -211,7 +237,14 @@ func (b *Broker) Addr() net.Addr {
 	b.lifecycle.Lock()
 	defer b.lifecycle.Unlock()
 	for _, p := range b.places {
-		if p.listener != nil {
+		if p.lazy && b.running {
+			if err := b.listen(p); err != nil {
+				b.settings.logger.Error(err.Error())
+				continue
+			}
+			b.serve(p)
+		}
+		if p.listener != nil && p.listener != net.Listener(b.inMemory) {
 			return p.listener.Addr()
 		}
 	}
@@ -257,7 +290,6 @@ func (b *Broker) Restart(ctx context.Context) error {
 		return ErrStopped
 	}
 	err := b.stop(ctx)
-	b.places = slices.DeleteFunc(b.places, func(p *place) bool { return p.given })
 	b.mu.Lock()
 	b.forgetTransient()
 	b.mu.Unlock()
@@ -280,18 +312,25 @@ func (b *Broker) stop(ctx context.Context) error {
 	}
 	b.mu.Unlock()
 	var err error
-	for _, p := range b.places {
+	var ended []*driver.Server
+	b.places = slices.DeleteFunc(b.places, func(p *place) bool {
+		if p.listener == nil {
+			return false
+		}
 		_ = p.server.Close() // that the listener fails to close is no concern any more
-	}
-	for _, p := range b.places {
+		ended = append(ended, p.server)
+		p.listener = nil
+		return p.given
+	})
+	b.noteListeners()
+	for _, server := range ended {
 		select {
-		case <-p.server.Done():
+		case <-server.Done():
 		case <-ctx.Done():
 			err = ctx.Err()
-			p.server.Abort()
-			<-p.server.Done()
+			server.Abort()
+			<-server.Done()
 		}
-		p.listener = nil
 	}
 	if b.settings.loop == nil {
 		_ = b.loop.Close() // never fails

@@ -26,22 +26,24 @@ type channel struct {
 	confirming bool
 	tx         *transaction
 	timeout    alarm
+	delayed    []parcel // by rules of On, and what came behind
+	delay      alarm    // for the first of them
 	totals     Totals
 }
 
 // OnMethod implements core.ServerChannelHandler.
 func (ch *channel) OnMethod(_ *core.Channel, m wire.Method) {
-	b := ch.session.broker
+	b, a := ch.session.broker, ch.judge(m, nil)
 	b.mu.Lock()
-	ch.dispatch(m, nil)
+	ch.receive(m, nil, a)
 	b.finish(ch.session)
 }
 
 // OnPublish implements core.ServerChannelHandler.
 func (ch *channel) OnPublish(_ *core.Channel, p *core.Published) {
-	b := ch.session.broker
+	b, a := ch.session.broker, ch.judge(nil, p)
 	b.mu.Lock()
-	ch.dispatch(nil, p)
+	ch.receive(nil, p, a)
 	b.finish(ch.session)
 }
 
@@ -153,7 +155,9 @@ func (ch *channel) push(o output) {
 		return
 	}
 	o.channel = ch
-	ch.session.push(o)
+	if !ch.session.broker.holding.keeps(o) {
+		ch.session.push(o)
+	}
 }
 
 // fail ends the channel, or the connection for codes that are hard.
@@ -163,6 +167,11 @@ func (ch *channel) fail(x *exception, about wire.MethodID) {
 		ch.session.fail(x, about)
 		return
 	}
+	ch.end(x, about)
+}
+
+// end closes the channel.
+func (ch *channel) end(x *exception, about wire.MethodID) {
 	ch.push(output{kind: outFail, code: x.code, text: x.text, about: about})
 	ch.leave()
 }
@@ -179,6 +188,8 @@ func (ch *channel) leave() {
 		delete(s.channels, ch.number)
 	}
 	s.broker.clock.set(&ch.timeout, never)
+	s.broker.clock.set(&ch.delay, never)
+	ch.delayed = nil
 	ch.dropReply()
 	for _, c := range ch.sortedConsumers() {
 		c.unsubscribe()

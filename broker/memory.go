@@ -1,6 +1,8 @@
 package broker
 
 import (
+	"cmp"
+
 	"github.com/haypile/haypile/broker/internal/queue"
 	"github.com/haypile/haypile/core/wire"
 )
@@ -14,9 +16,10 @@ func cost(m *queue.Message) int64 { return int64(m.Size()) + entryCost }
 type memory struct {
 	used     int64
 	limit    int64
-	alarm    bool // above the limit
-	asked    bool // a test has publishers blocked
-	blocking bool // there are sessions that are blocked
+	alarm    bool   // above the limit
+	asked    bool   // a test has publishers blocked
+	reason   string // of the test
+	blocking bool   // there are sessions that are blocked
 }
 
 const lowOnMemory = "low on memory"
@@ -28,7 +31,7 @@ func (m *memory) refuses(s *session) *exception {
 		return raise(wire.ResourceError, "the broker's memory limit of %d bytes is exceeded", m.limit)
 	}
 	if (m.alarm || m.asked) && !s.blocked {
-		s.block(lowOnMemory)
+		s.block(cmp.Or(m.reason, lowOnMemory))
 	}
 	return nil
 }

@@ -27,6 +27,9 @@ type settings struct {
 	maxMessage   int64
 	ackTimeout   time.Duration
 	server       core.ServerConfig
+	journal      int
+	lazy         bool            // listen for TCP when somebody asks where
+	misuse       func(err error) // is told of rules that make no sense; never nil
 }
 
 func defaults() settings {
@@ -101,3 +104,13 @@ func WithAckTimeout(d time.Duration) Option { return func(s *settings) { s.ackTi
 // channel-max, timeouts, tracing. Mechanisms and server properties are the
 // broker's.
 func WithServer(f func(*core.ServerConfig)) Option { return func(s *settings) { f(&s.server) } }
+
+// WithJournal has the broker remember the last methods that went over its
+// connections, so many of them: see Journal. Default: none.
+func WithJournal(methods int) Option { return func(s *settings) { s.journal = methods } }
+
+// withMisuse has f told of rules that make no sense, instead of the logger.
+func withMisuse(f func(error)) Option { return func(s *settings) { s.misuse = f } }
+
+// withLazyListener leaves the system's network alone until Addr or URL is called.
+func withLazyListener(s *settings) { s.lazy = true }

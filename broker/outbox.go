@@ -2,6 +2,7 @@ package broker
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/haypile/haypile/adapters/driver"
 	"github.com/haypile/haypile/broker/internal/queue"
@@ -14,6 +15,7 @@ type outputKind uint8
 
 const (
 	outMethod  outputKind = iota // without content: a reply, a cancel
+	outRule                      // a method that a rule of On answers with
 	outAck                       // a confirm
 	outNack                      // a confirm that is none
 	outDeliver                   // to a consumer
@@ -130,6 +132,8 @@ func (s *session) send(o *output) error {
 	switch o.kind {
 	case outMethod:
 		return o.channel.core.Send(o.method)
+	case outRule:
+		return s.sendRule(o)
 	case outAck:
 		s.ack = wire.BasicAck{DeliveryTag: o.tag, Multiple: o.flag}
 		return o.channel.core.Send(&s.ack)
@@ -175,6 +179,17 @@ func (s *session) resume(why pause) {
 	if s.paused &^= why; s.paused == 0 {
 		s.conn.Resume(driver.PauseInbox)
 	}
+}
+
+// sendRule sends the answer of a rule, which only core can tell to be one.
+func (s *session) sendRule(o *output) error {
+	err := o.channel.core.Send(o.method)
+	var wrong *core.ConfigError
+	var long *wire.EncodeError
+	if errors.As(err, &wrong) || errors.As(err, &long) {
+		s.broker.settings.misuse(fmt.Errorf("amqp: broker: the reply of a rule cannot be sent: %w", err))
+	}
+	return err
 }
 
 func (s *session) sendMessage(o *output) error {

@@ -33,7 +33,8 @@ type session struct {
 	exclusive map[*mailbox]struct{}
 	out       outbox
 	blocked   bool
-	gone      bool // nothing more is done for it
+	gone      bool  // nothing more is done for it
+	delay     alarm // of connection.open, by a rule of On
 	about     sessionInfo
 }
 
@@ -108,6 +109,13 @@ func (s *session) refuse(mechanism, user, text string) {
 
 // OnOpen implements core.ServerHandler.
 func (s *session) OnOpen(c *core.Conn, name string) {
+	if s.admits(c, name) {
+		s.open(c, name)
+	}
+}
+
+// open answers connection.open.
+func (s *session) open(c *core.Conn, name string) {
 	b := s.broker
 	b.mu.Lock()
 	v, refusal := s.enter(name)
@@ -116,6 +124,7 @@ func (s *session) OnOpen(c *core.Conn, name string) {
 		s.about.channelMax, s.about.frameMax, s.about.heartbeat = c.ChannelMax(), c.FrameMax(), c.Heartbeat()
 	}
 	running := b.running
+	b.observe()
 	b.mu.Unlock()
 	switch {
 	case c.FrameMax() < b.traits.frameMin:
@@ -191,6 +200,7 @@ func (s *session) OnClose(_ *core.Conn, err error) {
 // leave ends what the session holds: channels first, then the queues that are its
 // own.
 func (s *session) leave() {
+	s.broker.clock.set(&s.delay, never)
 	if s.gone && len(s.channels) == 0 && len(s.exclusive) == 0 {
 		return
 	}
@@ -223,6 +233,11 @@ func (s *session) wakeConsumers() {
 // fail ends the connection with an exception. What it holds is given back at once.
 func (s *session) fail(x *exception, about wire.MethodID) {
 	s.push(output{kind: outFail, code: x.code, text: x.text, about: about})
+	s.end()
+}
+
+// end gives back what the session holds when its last word is in the outbox.
+func (s *session) end() {
 	for _, ch := range s.sortedChannels() {
 		ch.leave()
 	}

@@ -12,31 +12,31 @@ import (
 
 // State is what the broker holds now.
 func (b *Broker) State() State {
-	b.lifecycle.Lock()
-	listeners := b.listeners()
-	b.lifecycle.Unlock()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	s := b.state()
-	s.Listeners = listeners
-	return s
+	return b.state()
 }
 
-func (b *Broker) listeners() (all []ListenerState) {
+// noteListeners shows where the broker listens. State does not ask for the
+// lifecycle: it would wait for a Stop that waits for clients.
+func (b *Broker) noteListeners() {
+	var all []ListenerState
 	for _, p := range b.places {
-		if p.listener != nil {
+		if p.listener != nil && p.listener != net.Listener(b.inMemory) {
 			all = append(all, ListenerState{Address: p.address, TLS: p.tls != nil})
 		}
 	}
-	return all
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.listening = all
 }
 
-// state is State but for the listeners. It is called with mu held.
+// state is State, with mu held.
 func (b *Broker) state() State {
 	s := State{
 		Overview: Overview{
 			Version: core.Version, Profile: b.settings.profile.String(), Node: b.node(),
-			Now: b.clock.now(), Started: b.started, Totals: b.totals,
+			Now: b.clock.now(), Started: b.started, Listeners: slices.Clone(b.listening), Totals: b.totals,
 			Memory: b.memory.used, MemoryLimit: b.memory.limit, MemoryAlarm: b.memory.alarm || b.memory.asked,
 		},
 		VirtualHosts: slices.Sorted(maps.Keys(b.vhosts)),
@@ -59,7 +59,7 @@ func (s *session) state() ConnectionState {
 		ChannelMax: a.channelMax, FrameMax: a.frameMax, Heartbeat: a.heartbeat,
 		Traffic: a.traffic, Buffered: a.buffered + s.out.bytes,
 	}
-	c.ProvidedName, _ = a.properties["connection_name"].(string)
+	c.ProvidedName = s.providedName()
 	if s.user != nil {
 		c.User = s.user.Name
 	}
@@ -81,6 +81,11 @@ func (s *session) state() ConnectionState {
 		c.Channels = append(c.Channels, ch.state())
 	}
 	return c
+}
+
+func (s *session) providedName() string {
+	name, _ := s.about.properties["connection_name"].(string)
+	return name
 }
 
 func (ch *channel) state() ChannelState {

@@ -21,7 +21,8 @@ type ServeOptions struct {
 	// nil, nor return nil. It is called by a goroutine of the server, before
 	// anything of the client is read; d is the connection, whose
 	// AddCallbackThreadsafe, CallLater, TLS and addresses work from the handler's
-	// first call on. A handler that is a Drainer is told of d.Notify.
+	// first call on. A handler that is a Drainer is told of d.Notify, one that is a
+	// Tracer of frames.
 	NewHandler func(d *Conn) core.ServerHandler
 	// Server is the AMQP side: mechanisms, limits, timeouts. Host is filled in
 	// with the address of each client.
@@ -44,6 +45,13 @@ type Drainer interface {
 	// OnDrain runs on the loop after Conn.Notify, once for any number of calls,
 	// before what is to be sent leaves. It may use every user-side method of c.
 	OnDrain(c *core.Conn, now time.Time)
+}
+
+// Tracer is a handler that sees its client's frames, instead of Server.Trace.
+type Tracer interface {
+	// OnTrace is told of every frame that is sent or received, as
+	// core.ServerConfig.Trace is. It must not call the connection.
+	OnTrace(f *core.TraceFrame)
 }
 
 // Server accepts clients and runs them on a loop. Its methods may be called from
@@ -232,6 +240,9 @@ func (s *Server) attach(d *Conn, conn net.Conn, tls *secured) {
 	h, err := s.newHandler(d)
 	if drainer, ok := h.(Drainer); ok {
 		d.onDrain = drainer.OnDrain
+	}
+	if tracer, ok := h.(Tracer); ok {
+		cfg.Trace = tracer.OnTrace
 	}
 	if err == nil {
 		session.core, err = core.NewServer(cfg, h)

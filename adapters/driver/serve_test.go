@@ -314,3 +314,30 @@ func TestNotifyDrainsTheHandlerOfAClient(t *testing.T) {
 	conn.Close()
 	<-conn.Done()
 }
+
+// tracer is a greeter that sees what passes.
+type tracer struct {
+	*greeter
+	frames chan string
+}
+
+func (t tracer) OnTrace(f *core.TraceFrame) { t.frames <- f.Method.String() }
+
+func TestAHandlerSeesTheFramesOfItsClient(t *testing.T) {
+	traced := make(chan tracer, 2)
+	s := serve(t, listen(t), driver.ServeOptions{NewHandler: func(d *driver.Conn) core.ServerHandler {
+		h := tracer{&greeter{conn: d, closed: make(chan error, 1)}, make(chan string, 100)}
+		traced <- h
+		return h
+	}})
+	dial(t, params(t, s.Addr().String()), nil)
+	dial(t, params(t, s.Addr().String()), nil)
+	for range 2 {
+		h := <-traced
+		for _, want := range []string{"connection.start", "connection.start-ok", "connection.tune", "connection.tune-ok", "connection.open", "connection.open-ok"} {
+			if got := <-h.frames; got != want {
+				t.Errorf("it sees %s instead of %s", got, want)
+			}
+		}
+	}
+}
