@@ -42,7 +42,7 @@ type session struct {
 type sessionInfo struct {
 	openedAt     time.Time
 	mechanism    string
-	properties   wire.Table
+	properties   wire.RawTable // decoded, they would be the most of an idle session
 	cancelNotify bool
 	channelMax   uint16
 	frameMax     uint32
@@ -97,7 +97,7 @@ func (s *session) enrol(mechanism string) {
 		return
 	}
 	s.name = fmt.Sprintf("%s -> %s", s.conn.RemoteAddr(), s.conn.LocalAddr())
-	s.about = sessionInfo{openedAt: b.clock.now(), mechanism: mechanism, properties: s.core.PeerProperties(), cancelNotify: s.core.HasCapability("consumer_cancel_notify")}
+	s.about = sessionInfo{openedAt: b.clock.now(), mechanism: mechanism, properties: s.core.PeerRawProperties(), cancelNotify: s.core.HasCapability("consumer_cancel_notify")}
 	s.channels = make(map[uint16]*channel)
 	b.sessions = append(b.sessions, s)
 }
