@@ -167,11 +167,6 @@ func (ch *channel) fail(x *exception, about wire.MethodID) {
 		ch.session.fail(x, about)
 		return
 	}
-	ch.end(x, about)
-}
-
-// end closes the channel.
-func (ch *channel) end(x *exception, about wire.MethodID) {
 	ch.push(output{kind: outFail, code: x.code, text: x.text, about: about})
 	ch.leave()
 }

@@ -59,7 +59,8 @@ func Reply(m wire.Method) Action { return Action{do: deedReply, reply: m} }
 // Drop ignores the method: a request is never answered, a message never confirmed.
 func Drop() Action { return Action{do: deedDrop} }
 
-// CloseChannel closes the channel, with this code and text, because of the method.
+// CloseChannel closes the channel, with this code and text, because of the method;
+// the connection for codes that close one by the specification (wire.Code.Hard).
 func CloseChannel(code wire.Code, text string) Action {
 	return Action{do: deedCloseChannel, code: code, text: clip(text)}
 }
@@ -74,7 +75,8 @@ func CloseConnection(code wire.Code, text string) Action {
 func Cut() Action { return Action{do: deedCut} }
 
 // Delay passes the method on when so much time has passed by the broker's clock,
-// which Advance moves. What comes behind it on the channel waits, too.
+// which Advance moves. What comes behind it on the channel waits, too, and is lost
+// if the channel ends first.
 func Delay(d time.Duration) Action { return Action{after: d} }
 
 // Nack refuses a message: no queue gets it, and it is nacked if the channel has
@@ -112,7 +114,7 @@ type rule struct {
 // On has fn decide what becomes of each method of a kind that clients send on open
 // channels, and of connection.open. Zero stands for every kind. Of several rules,
 // the first one made that does not Pass decides. The func that On returns takes the
-// rule back; what has been delayed still comes.
+// rule back; what has been delayed still comes. A nil fn passes everything.
 //
 // fn is called where the connection runs, one call at a time for the whole broker.
 // It must not wait, for clients least of all; of the methods of Broker it may call
@@ -137,6 +139,9 @@ func (b *Broker) Next(n int, method wire.MethodID, a Action) (remove func()) {
 
 func (b *Broker) addRule(method wire.MethodID, n int64, fn func(in *Incoming) Action) (remove func()) {
 	f := &b.faults
+	if fn == nil {
+		return func() {}
+	}
 	r := &rule{method: method, decide: fn}
 	r.left.Store(n)
 	f.mu.Lock()

@@ -319,3 +319,68 @@ func TestARuleMayLookWhileTheBrokerStops(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestARuleMayCloseTheConnectionByAHardCode(t *testing.T) {
+	b := broker.RunT(t)
+	ch := openChannel(t, b)
+	b.On(wire.QueueDeclareID, nil) // passes
+	b.Next(1, wire.QueueDeclareID, broker.CloseChannel(wire.InternalError, "INTERNAL_ERROR - hard"))
+	_, err := ch.QueueDeclare(testContext(t), &blocking.QueueDeclare{Queue: "q", Durable: true})
+	var e *blocking.Error
+	if !errors.As(err, &e) || e.Channel != 0 || e.Code != wire.InternalError {
+		t.Errorf("queue.declare: %v", err)
+	}
+	if err := b.WaitConnections(testContext(t), 0); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestDelaysKeepTheOrderOfTheirChannel(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := broker.RunT(t)
+		ch := openChannel(t, b)
+		makeQueues(t, ch, "q")
+		b.On(wire.BasicPublishID, func(in *broker.Incoming) broker.Action {
+			d, err := time.ParseDuration(string(in.Message.Body))
+			if err != nil {
+				return broker.Pass()
+			}
+			return broker.Delay(d)
+		})
+		begin := time.Now()
+		var sent []*blocking.Deferred
+		for _, body := range []string{"1m", "2m", "30s", "at once"} {
+			d, err := ch.PublishDeferred(t.Context(), &blocking.Publishing{RoutingKey: "q", Body: []byte(body)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			sent = append(sent, d)
+		}
+		for i, want := range []time.Duration{time.Minute, 2 * time.Minute, 2 * time.Minute, 2 * time.Minute} {
+			if err := sent[i].Wait(t.Context()); err != nil || time.Since(begin) != want {
+				t.Errorf("message %d came after %s, not %s: %v", i, time.Since(begin), want, err)
+			}
+		}
+	})
+}
+
+func TestWhatIsDelayedEndsWithItsChannel(t *testing.T) {
+	b := broker.RunT(t)
+	conn, ctx := attach(t, b), testContext(t)
+	ch, err := conn.Channel(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	makeQueues(t, ch, "q")
+	b.Next(1, wire.BasicPublishID, broker.Delay(time.Hour))
+	if err := ch.Publish(ctx, &blocking.Publishing{RoutingKey: "q"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := ch.Close(ctx); err != nil {
+		t.Fatal(err)
+	}
+	b.Advance(2 * time.Hour)
+	if s := b.State(); s.Queue("/", "q").Ready != 0 {
+		t.Error("the message came")
+	}
+}

@@ -1,6 +1,8 @@
 package broker
 
 import (
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/haypile/haypile/core"
@@ -127,7 +129,7 @@ func (ch *channel) enact(in *parcel) {
 			ch.push(output{kind: outRule, method: in.action.reply})
 		}
 	case deedCloseChannel:
-		ch.end(x, in.id())
+		ch.fail(x, in.id())
 	case deedCloseConnection:
 		s.fail(x, in.id())
 	case deedCut:
@@ -208,4 +210,15 @@ func (ch *channel) returnMessage(p *core.Published) {
 	if p.Seq > 0 {
 		ch.confirm(p.Seq, true)
 	}
+}
+
+// sendRule sends the answer of a rule, which only core can tell to be one.
+func (s *session) sendRule(o *output) error {
+	err := o.channel.core.Send(o.method)
+	var wrong *core.ConfigError
+	var long *wire.EncodeError
+	if errors.As(err, &wrong) || errors.As(err, &long) {
+		s.broker.settings.misuse(fmt.Errorf("amqp: broker: the reply of a rule cannot be sent: %w", err))
+	}
+	return err
 }

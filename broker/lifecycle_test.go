@@ -1,6 +1,7 @@
 package broker_test
 
 import (
+	"crypto/tls"
 	"errors"
 	"runtime"
 	"testing"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/haypile/haypile/adapters/blocking"
 	"github.com/haypile/haypile/broker"
+	"github.com/haypile/haypile/internal/testcert"
 )
 
 func TestARestartKeepsWhatIsDurable(t *testing.T) {
@@ -133,5 +135,24 @@ func TestAnOperatorClosesAConnection(t *testing.T) {
 	}
 	if err := b.CloseConnection("nobody", ""); err == nil {
 		t.Error("a connection that does not exist was closed")
+	}
+}
+
+func TestClientsMaySpeakTLS(t *testing.T) {
+	authority := testcert.Must(t)
+	b := start(t, broker.WithTLS("127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{authority.Pair(t, "127.0.0.1")}}))
+	s := b.State()
+	if len(s.Listeners) != 2 || !s.Listeners[1].TLS {
+		t.Fatalf("listens at %v", s.Listeners)
+	}
+	conn, err := blocking.Dial(timeout(t), "amqps://guest:guest@"+s.Listeners[1].Address, blocking.WithParams(func(p *blocking.Params) { p.TLS = &tls.Config{RootCAs: authority.Pool()} }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := b.State(); len(s.Connections) != 1 || s.Connections[0].TLS != "TLS 1.3" {
+		t.Errorf("connections are %+v", s.Connections)
+	}
+	if err := conn.Close(timeout(t)); err != nil {
+		t.Error(err)
 	}
 }

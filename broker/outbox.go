@@ -2,7 +2,6 @@ package broker
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/haypile/haypile/adapters/driver"
 	"github.com/haypile/haypile/broker/internal/queue"
@@ -179,17 +178,6 @@ func (s *session) resume(why pause) {
 	if s.paused &^= why; s.paused == 0 {
 		s.conn.Resume(driver.PauseInbox)
 	}
-}
-
-// sendRule sends the answer of a rule, which only core can tell to be one.
-func (s *session) sendRule(o *output) error {
-	err := o.channel.core.Send(o.method)
-	var wrong *core.ConfigError
-	var long *wire.EncodeError
-	if errors.As(err, &wrong) || errors.As(err, &long) {
-		s.broker.settings.misuse(fmt.Errorf("amqp: broker: the reply of a rule cannot be sent: %w", err))
-	}
-	return err
 }
 
 func (s *session) sendMessage(o *output) error {

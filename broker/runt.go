@@ -51,6 +51,7 @@ func RunT(t TB, opts ...Option) *Broker {
 	b, err := Start(append(opts, WithLoop(loop), withMisuse(misuse))...)
 	if err != nil {
 		t.Fatalf("%v", err)
+		return nil // for a TB whose Fatalf returns
 	}
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)

@@ -60,11 +60,13 @@ func TestImportsPointDownward(t *testing.T) {
 		"adapters/evio":              {"adapters", "internal/stream", "ioloop", unix, "github.com/tidwall/evio"},
 		"adapters/driver":            {"adapters", "core", "core/wire"},
 		"adapters/blocking":          {"adapters", "adapters/driver", "adapters/stdnet", "core", "core/wire"},
-		"broker":                     {"adapters", "adapters/driver", "adapters/stdnet", "broker/internal/deadletter", "broker/internal/queue", "broker/internal/route", "core", "core/wire"},
+		"broker":                     {"adapters", "adapters/driver", "adapters/stdnet", "broker/internal/deadletter", "broker/internal/memnet", "broker/internal/queue", "broker/internal/route", "broker/wirefault", "core", "core/wire"},
 		"broker/internal/deadletter": {"broker/internal/queue", "core/wire"},
+		"broker/internal/memnet":     {},
 		"broker/internal/queue":      {"core/wire"},
 		"broker/internal/route":      {"core/wire"},
 		"broker/management":          {"broker", "core/wire"},
+		"broker/wirefault":           {"adapters"},
 	} {
 		p, ok := all[module+"/"+layer]
 		if !ok {

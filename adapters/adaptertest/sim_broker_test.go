@@ -13,6 +13,9 @@ import (
 	"github.com/haypile/haypile/core/wire"
 )
 
+// mistake is the name of a queue whose declaration has its channel closed.
+const mistake = "mistake"
+
 // address is where brokers of tests listen.
 const address = "rabbit:5672"
 
@@ -67,6 +70,10 @@ type counter struct {
 func (k *counter) OnMethod(ch *core.Channel, m wire.Method) {
 	switch m := m.(type) {
 	case *wire.QueueDeclare:
+		if m.Queue == mistake {
+			ch.Fail(wire.NotFound, "NOT_FOUND", m.ID())
+			return
+		}
 		ch.Send(&wire.QueueDeclareOk{Queue: m.Queue})
 	case *wire.BasicQos:
 		ch.Send(&wire.BasicQosOk{})

@@ -16,8 +16,9 @@ const replyTo = "amq.rabbitmq.reply-to"
 // its own, by RabbitMQ's direct reply-to: no queue is declared for the replies. Its
 // methods may be called from any number of goroutines at once.
 //
-// It survives the loss of the connection. When its channel ends, over a request to
-// an exchange that does not exist for instance, it has ended as well.
+// It survives the loss of the connection, and the mistakes of its users: when the
+// broker closes the channel, over a request to an exchange that does not exist for
+// instance, the channel is opened again, whatever Recovery says.
 type Caller struct {
 	ch   *Channel
 	last atomic.Uint64 // number of a call
@@ -45,9 +46,9 @@ func (c *Conn) Caller(ctx context.Context) (*Caller, error) {
 // Call sets, as it does reply-to and Mandatory. p and all it refers to may be
 // reused when Call returns; give its properties by Properties, not RawProperties.
 //
-// Errors: ErrUnroutable at once when no queue takes the request;
-// ErrUnknownOutcome when the connection is lost, or the channel ends, before the
-// reply; the context's, after which a late reply is dropped; and those of Publish,
+// Errors: a *ReplyError for a reply with ErrorHeader; ErrUnroutable at once when no queue takes the request;
+// ErrUnknownOutcome when the connection is lost, or the channel closed, before the
+// reply, also when that was over another request; the context's, after which a late reply is dropped; and those of Publish,
 // each of which means that nothing was sent. While the connection is lost, calls
 // wait for it. A program that does not answer is the context's matter, too.
 func (r *Caller) Call(ctx context.Context, p *Publishing) (_ *Delivery, err error) {
@@ -63,7 +64,13 @@ func (r *Caller) Call(ctx context.Context, p *Publishing) (_ *Delivery, err erro
 	}
 	select {
 	case <-o.done:
-		return o.reply, o.err
+		if o.err != nil {
+			return nil, o.err
+		}
+		if err := asError(o.reply); err != nil {
+			return nil, err
+		}
+		return o.reply, nil
 	case <-ctx.Done():
 		_ = r.ch.conn.enqueue(op{kind: opForget, ch: r.ch, tag: o.call}) // an error: nobody is waited for any more
 		return nil, ctx.Err()
@@ -103,6 +110,7 @@ func addressed(p *Publishing) (*Publishing, *Properties, error) {
 
 // replied gives a reply to its call, on the loop. One that came late is dropped.
 func (ch *Channel) replied(d *Delivery) {
+	ch.flaps = 0 // it does what it is for
 	if o := ch.takeCall(d.Properties); o != nil {
 		o.reply = d
 		o.settle(nil)

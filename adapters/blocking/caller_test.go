@@ -126,8 +126,38 @@ func TestACallEndsWithItsContextAndOthersGoOn(t *testing.T) {
 	}
 }
 
-func TestCallsUnderWayEndWithTheirChannel(t *testing.T) {
-	asked := make(chan string, 10)
+func TestAReplyToACallThatWasGivenUpIsDropped(t *testing.T) {
+	asked, late := make(chan struct{}), ""
+	conn, _ := connect(t, func(s *fakebroker.Session, m wire.Method, n uint16, body []byte) {
+		p, ok := m.(*wire.BasicPublish)
+		if !ok || p.RoutingKey != "late" {
+			if ok {
+				s.Send(n, &wire.BasicDeliver{ConsumerTag: "replies"}, fakebroker.Content{Properties: wire.Properties{CorrelationID: late}, Body: "late"})
+			}
+			replying(nil)(s, m, n, body)
+			return
+		}
+		late, _ = s.Properties.CorrelationID()
+		asked <- struct{}{}
+	})
+	caller := newCaller(t, conn)
+	ctx, cancel := context.WithCancel(testContext(t))
+	go func() {
+		<-asked
+		cancel()
+	}()
+	if _, err := caller.Call(ctx, &blocking.Publishing{RoutingKey: "late"}); !errors.Is(err, context.Canceled) {
+		t.Errorf("the call that was given up: %v", err)
+	}
+	for range 3 {
+		if d, err := caller.Call(testContext(t), &blocking.Publishing{RoutingKey: "service", Body: []byte("next")}); err != nil || string(d.Body) != "re: next" {
+			t.Errorf("the next call: %v, %v", d, err)
+		}
+	}
+}
+
+func TestCallsUnderWayEndWithTheirChannelAndLaterOnesGoOn(t *testing.T) {
+	asked := make(chan string, 100)
 	conn, _ := connect(t, replying(asked))
 	caller := newCaller(t, conn)
 	result := make(chan error, 1)
@@ -141,6 +171,17 @@ func TestCallsUnderWayEndWithTheirChannel(t *testing.T) {
 		if !errors.Is(err, blocking.ErrUnknownOutcome) || !errors.Is(err, blocking.NotFound) {
 			t.Errorf("%s: %v", what, err)
 		}
+	}
+	for range 5 {
+		if d, err := caller.Call(testContext(t), &blocking.Publishing{RoutingKey: "service", Body: []byte("next")}); err != nil || string(d.Body) != "re: next" {
+			t.Fatalf("a later one: %v, %v", d, err)
+		}
+		if _, err := caller.Call(testContext(t), &blocking.Publishing{RoutingKey: "no exchange"}); !errors.Is(err, blocking.NotFound) {
+			t.Errorf("a later mistake: %v", err)
+		}
+	}
+	if err := caller.Close(testContext(t)); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"github.com/haypile/haypile/core"
 	"github.com/haypile/haypile/core/wire"
@@ -21,6 +22,7 @@ type Channel struct {
 	ended    bool
 	err      error // why it ended
 	flowOff  bool
+	away     bool // it is being opened again
 	onReturn func(*Return)
 
 	// epoch counts the channel's openings, since the deliveries of one can't be
@@ -42,7 +44,9 @@ type Channel struct {
 	paused        bool
 	stalled       []stalledOp
 	again         []*outcome // to be published again when it is reopened
-	blamed        bool       // a consumer was refused in its latest opening
+	reopening     *reopening // under way
+	flaps         int        // closings by the broker that came soon after one another
+	closedAt      time.Time  // the latest of them
 	unconfirmed   int        // its part of Stats
 	unsettled     int
 }
@@ -90,22 +94,6 @@ func (ch *Channel) open(cc *core.Conn) (err error) {
 	return nil
 }
 
-// restoreModes puts a reopened channel into the modes that it was in. What the
-// broker refuses it refuses by closing the channel.
-func (ch *Channel) restoreModes() {
-	for _, m := range []wire.BasicQos{ch.qos, ch.qosAll} {
-		if m != (wire.BasicQos{}) {
-			_ = ch.core.Qos(&m, nil)
-		}
-	}
-	if ch.confirming {
-		_ = ch.core.ConfirmSelect(&wire.ConfirmSelect{}, nil)
-	}
-	if ch.transactional {
-		_ = ch.core.TxSelect(&wire.TxSelect{}, nil)
-	}
-}
-
 // Done is closed when the channel has ended, also with its connection.
 func (ch *Channel) Done() <-chan struct{} { return ch.done }
 
@@ -128,6 +116,7 @@ func (ch *Channel) Close(ctx context.Context) error {
 		w.settle(nil, ch.core.Close(wire.ReplySuccess, "bye"))
 		return nil
 	}}}) // an error means that the channel has ended
+	ch.hurry()
 	select {
 	case <-ch.done:
 	case <-ctx.Done():
@@ -141,17 +130,18 @@ func (ch *Channel) Close(ctx context.Context) error {
 }
 
 // stalledOp is an operation that waits because the broker has switched the
-// channel's flow off, or is behind one that does.
+// channel's flow off, or because the channel is being opened again, or is behind
+// one that does.
 type stalledOp struct {
 	op    op
 	bytes []byte
 }
 
-// stalls puts the operation aside if the channel's flow, and its order, demand
-// it. Publish waits for flow before it queues, so only what was queued at that
-// moment ends here.
+// stalls puts the operation aside if the channel's state, and its order, demand
+// it. Publish waits for that before it queues, so of messages only what was queued
+// at that moment ends here.
 func (ch *Channel) stalls(o *op, bytes []byte) bool {
-	if len(ch.stalled) == 0 && (o.kind != opPublish || !ch.paused) {
+	if len(ch.stalled) == 0 && ch.reopening == nil && (o.kind != opPublish || !ch.paused) {
 		return false
 	}
 	s := stalledOp{op: *o}
@@ -204,10 +194,13 @@ func (h *channelHandler) OnClose(cc *core.Channel, err error) {
 	switch conn := cc.Conn(); {
 	case conn.State() == core.StateClosed && !ch.leaving && c.decide(conn) == fateLost:
 		ch.suspend(conn.Err())
-	case c.turn.replay != nil && conn.IsOpen():
-		c.turn.replay.closed(ch, err)
-	default:
+		ch.reopening = nil
+	case !conn.IsOpen():
 		ch.end(err)
+	case ch.reopening != nil:
+		ch.reopening.closed(conn, err)
+	default:
+		ch.closed(conn, err, func() {})
 	}
 }
 
@@ -255,6 +248,7 @@ func (ch *Channel) end(err error) {
 	for _, o := range ch.again {
 		c.settle(o, because(ErrUnknownOutcome, reason))
 	}
+	ch.reopening = nil
 	for _, k := range ch.consumers {
 		k.inbox.end(reason, false)
 		c.lacks(k)

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/haypile/haypile/core"
+	"github.com/haypile/haypile/core/wire"
 )
 
 // outcome is what becomes of a publish that somebody waits for.
@@ -69,13 +70,14 @@ func (c *Conn) settle(o *outcome, err error) {
 // loseConfirms settles, or puts aside to be published again, what the broker will
 // not confirm any more.
 func (ch *Channel) loseConfirms(reason error) {
+	resend := !refuses(reason, wire.BasicPublishID)
 	for _, seq := range slices.Sorted(maps.Keys(ch.confirms)) {
 		o := ch.confirms[seq]
 		ch.conn.turn.waiting--
-		if o.returned = nil; o.kept != nil {
+		if o.returned = nil; o.kept != nil && resend {
 			ch.again = append(ch.again, o)
 		} else {
-			o.settle(because(ErrUnknownOutcome, reason))
+			ch.conn.settle(o, because(ErrUnknownOutcome, reason))
 		}
 	}
 	clear(ch.confirms)

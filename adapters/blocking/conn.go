@@ -2,7 +2,6 @@ package blocking
 
 import (
 	"context"
-	"log/slog"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -30,7 +29,8 @@ type Conn struct {
 	onEvent  func(Event)
 	hooks    []Hooks
 	log      *connLog
-	max      int // MaxBuffered
+	max      int           // MaxBuffered
+	patience time.Duration // WithRPCTimeout; 0: no limit
 	dispatch dispatcher
 	opened   chan struct{} // closed when it was open for the first time
 	done     chan struct{} // closed when it has ended for good
@@ -66,38 +66,6 @@ type Conn struct {
 	turn loopState
 }
 
-// Option changes how Dial connects.
-type Option func(*settings)
-
-type settings struct {
-	params   Params
-	loop     adapters.Loop
-	recovery *Recovery
-	onEvent  func(Event)
-	hooks    []Hooks
-	logger   *slog.Logger
-}
-
-// WithLoop runs the connection on that loop, which must be running and stays
-// the caller's to close. Default: a loop of its own on Go's net package
-// (package stdnet).
-func WithLoop(l adapters.Loop) Option { return func(s *settings) { s.loop = l } }
-
-// WithParams lets f change the parameters that the URI gave: endpoints,
-// credentials, limits, timeouts, retries, a dialler.
-func WithParams(f func(*Params)) Option { return func(s *settings) { f(&s.params) } }
-
-// WithName is shown for the connection by RabbitMQ's tools.
-func WithName(name string) Option {
-	return WithParams(func(p *Params) {
-		p.Client.Properties = p.Client.Properties.Clone()
-		if p.Client.Properties == nil {
-			p.Client.Properties = Table{}
-		}
-		p.Client.Properties["connection_name"] = name
-	})
-}
-
 // Dial connects to the broker at an AMQP URI, as driver.ParseURI describes it:
 //
 //	amqp://user:password@host:port,host2/vhost?heartbeat=30
@@ -126,8 +94,11 @@ func dial(ctx context.Context, s settings, opts []Option) (*Conn, error) {
 	if err := s.recovery.check(); err != nil {
 		return nil, err
 	}
+	if s.patience < 0 {
+		return nil, &ConfigError{Field: "RPC timeout", Value: s.patience, Want: "positive, or 0 for none"}
+	}
 	c := &Conn{
-		max: s.params.Client.MaxBuffered, loop: s.loop, recovery: s.recovery, onEvent: s.onEvent, hooks: s.hooks,
+		max: s.params.Client.MaxBuffered, loop: s.loop, recovery: s.recovery, onEvent: s.onEvent, hooks: s.hooks, patience: s.patience,
 		opened: make(chan struct{}), done: make(chan struct{}),
 	}
 	switch {

@@ -213,7 +213,7 @@ func (k *consumer) leave(ctx context.Context) {
 	for _, d := range append(k.local, k.inbox.leave()...) {
 		k.refuse(d)
 	}
-	if ended || k.ch.conn.isLost() {
+	if ended || k.ch.isAway() {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), core.DefaultCloseTimeout)

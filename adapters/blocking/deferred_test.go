@@ -203,6 +203,8 @@ func TestFailFastPublishesDoNotWait(t *testing.T) {
 				s.Send(0, &wire.ConnectionBlocked{Reason: "memory"})
 			case "free":
 				s.Send(0, &wire.ConnectionUnblocked{})
+			case "flow off", "flow on":
+				s.Send(n+1, &wire.ChannelFlow{Active: d.Queue == "flow on"})
 			}
 		}
 		hold(s, m, n, body)
@@ -221,6 +223,14 @@ func TestFailFastPublishesDoNotWait(t *testing.T) {
 	}
 	declare("still answered")
 	declare("free")
+	declare("flow off")
+	if err := ch.Publish(ctx, &blocking.Publishing{}); !errors.Is(err, blocking.ErrBackpressure) {
+		t.Errorf("while the channel's flow is off: %v", err)
+	}
+	if err := other.Publish(ctx, &blocking.Publishing{}); err != nil {
+		t.Errorf("on another channel: %v", err)
+	}
+	declare("flow on")
 	if err := ch.Publish(ctx, &blocking.Publishing{}); err != nil {
 		t.Errorf("after that: %v", err)
 	}
@@ -229,6 +239,28 @@ func TestFailFastPublishesDoNotWait(t *testing.T) {
 	}
 	if err := ch.PublishConfirm(ctx, &blocking.Publishing{}); !errors.Is(err, blocking.ErrBackpressure) {
 		t.Errorf("the second of the window: %v", err)
+	}
+}
+
+func TestFailFastPublishesDoNotWaitForALostConnection(t *testing.T) {
+	hold := make(chan struct{})
+	r := connectRestarting(t, nil)
+	ch := open(t, r.conn, blocking.WithFailFast())
+	r.admit(func(int, *fakebroker.Session) bool { <-hold; return true })
+	r.lose(t)
+	ctx := testContext(t)
+	_, deferred := ch.PublishDeferred(ctx, &blocking.Publishing{})
+	for call, err := range map[string]error{
+		"Publish": ch.Publish(ctx, &blocking.Publishing{}), "PublishConfirm": ch.PublishConfirm(ctx, &blocking.Publishing{}), "PublishDeferred": deferred,
+	} {
+		if !errors.Is(err, blocking.ErrBackpressure) {
+			t.Errorf("%s: %v", call, err)
+		}
+	}
+	close(hold)
+	await[blocking.Recovered](t, r)
+	if err := ch.Publish(ctx, &blocking.Publishing{}); err != nil {
+		t.Errorf("after the recovery: %v", err)
 	}
 }
 

@@ -27,7 +27,7 @@
 // Every call that waits ends when its context does, when the broker answers, or
 // when the channel or connection ends; then its error has the broker's reason.
 // A context that ends abandons the wait, not the request: what was sent stays
-// sent, and a late answer is dropped.
+// sent, and a late answer is dropped. So does the end of WithRPCTimeout.
 //
 // # Order
 //
@@ -88,7 +88,8 @@
 // broker delivers again. Everything else waits, as long as its context allows.
 // WithEvents tells what happens.
 //
-// A channel that the broker closes over an error stays closed.
+// A channel that the broker closes over an error stays closed, unless
+// Recovery.ReopenChannels has it opened again in the same way.
 //
 // # Topology
 //

@@ -1,6 +1,7 @@
 package blocking
 
 import (
+	"context"
 	"errors"
 	"strings"
 
@@ -43,7 +44,10 @@ var (
 	ErrUnknownOutcome = errors.New("amqp: outcome is unknown")
 	// ErrStaleDelivery: the delivery came before the connection was lost, or its
 	// channel was reopened. Nothing was sent; the broker delivers it again.
-	ErrStaleDelivery = errors.New("amqp: delivery is of a connection that was lost")
+	ErrStaleDelivery = errors.New("amqp: delivery came before its connection was lost or its channel reopened")
+	// ErrRPCTimeout: the broker did not answer within WithRPCTimeout. It matches
+	// context.DeadlineExceeded, too.
+	ErrRPCTimeout error = timeoutError{}
 	// ErrSettled: the delivery was acked, nacked or rejected before, or needs
 	// no ack because its consumer has NoAck.
 	ErrSettled = errors.New("amqp: delivery is settled already")
@@ -57,6 +61,15 @@ var (
 	// slowly while the connection could not stop reading.
 	ErrInboxOverflow = errors.New("amqp: consumer's inbox is full")
 )
+
+type timeoutError struct{}
+
+func (timeoutError) Error() string { return "amqp: no answer from the broker within the RPC timeout" }
+
+func (timeoutError) Is(target error) bool { return target == context.DeadlineExceeded }
+
+// Timeout is what net.Error has.
+func (timeoutError) Timeout() bool { return true }
 
 // UnroutableError is a mandatory message that the broker returned. It matches
 // ErrUnroutable.

@@ -3,8 +3,8 @@ package blocking
 import "time"
 
 // Event is something that happened to a connection: one of Lost, AttemptFailed,
-// Recovered, RecoveryFailed, EntityFailed, QueueRenamed, ChannelFailed, Blocked,
-// Unblocked, HandlerFailed, Ended.
+// Recovered, RecoveryFailed, EntityFailed, QueueRenamed, ChannelReopened,
+// ChannelFailed, Blocked, Unblocked, HandlerFailed, Ended.
 type Event interface{ event() }
 
 // Lost: the connection was lost and will be recovered.
@@ -35,6 +35,14 @@ type EntityFailed struct {
 // change by itself.
 type QueueRenamed struct{ Old, New string }
 
+// ChannelReopened: the broker closed the channel over an error, and it has been
+// opened again, as Recovery.ReopenChannels has it, with all that could be made
+// again.
+type ChannelReopened struct {
+	Channel *Channel
+	Err     error // why the broker closed it
+}
+
 // ChannelFailed: the channel was closed over an error, while the connection lives.
 // It stays closed.
 type ChannelFailed struct {
@@ -48,16 +56,17 @@ type Blocked struct{ Reason string }
 // Unblocked: publishes go on.
 type Unblocked struct{}
 
-func (Lost) event()           {}
-func (AttemptFailed) event()  {}
-func (Recovered) event()      {}
-func (RecoveryFailed) event() {}
-func (EntityFailed) event()   {}
-func (Ended) event()          {}
-func (QueueRenamed) event()   {}
-func (ChannelFailed) event()  {}
-func (Blocked) event()        {}
-func (Unblocked) event()      {}
+func (Lost) event()            {}
+func (AttemptFailed) event()   {}
+func (Recovered) event()       {}
+func (RecoveryFailed) event()  {}
+func (EntityFailed) event()    {}
+func (Ended) event()           {}
+func (QueueRenamed) event()    {}
+func (ChannelReopened) event() {}
+func (ChannelFailed) event()   {}
+func (Blocked) event()         {}
+func (Unblocked) event()       {}
 
 // WithEvents has f told what happens to the connection, in order, in the goroutine
 // that also runs the callbacks of AddCallbackThreadsafe.

@@ -6,6 +6,8 @@ import (
 	"expvar"
 	"fmt"
 	"log/slog"
+	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -90,6 +92,22 @@ func ExampleWithRecovery() {
 				fmt.Println("not made again:", e.Entity.Kind, e.Entity.Name, e.Err)
 			}
 		}))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer conn.Close(ctx)
+}
+
+// A password that is renewed from time to time, and waits that end.
+func ExampleWithCredentials() {
+	ctx := context.Background()
+	conn, err := blocking.Dial(ctx, "amqp://localhost/",
+		blocking.WithCredentials(func(context.Context) (blocking.Mechanism, error) {
+			password, err := os.ReadFile("/run/secrets/rabbitmq")
+			return blocking.Plain("worker", blocking.NewSecret(strings.TrimSpace(string(password)))), err
+		}),
+		blocking.WithRPCTimeout(30*time.Second))
 	if err != nil {
 		fmt.Println(err)
 		return

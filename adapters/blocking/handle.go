@@ -45,11 +45,17 @@ const maxQueued = looseInbox
 // and returns why. fn is called by up to Workers goroutines at a time.
 //
 // A message is acknowledged when fn returns nil, and nacked as Handle.Requeue
-// decides when it returns an error or panics, which the connection's events tell
+// decides when it returns an error, panics or ends its goroutine, which the connection's events tell
 // (HandlerFailed; where nobody listens to them, package log prints a panic). fn may
 // also settle the message by itself. The context of fn ends with ctx, and when the
 // channel has ended for good; what fails after that goes back to the queue.
 func (ch *Channel) Handle(ctx context.Context, opts *Handle, fn func(ctx context.Context, d *Delivery) error) error {
+	return ch.handle(ctx, opts, fn, nil)
+}
+
+// handle is Handle, with givenUp called of a message that failed for good, before it
+// is refused.
+func (ch *Channel) handle(ctx context.Context, opts *Handle, fn func(context.Context, *Delivery) error, givenUp func(context.Context, *Delivery, error)) error {
 	consume, err := opts.check(fn != nil)
 	if err != nil {
 		return err
@@ -60,11 +66,11 @@ func (ch *Channel) Handle(ctx context.Context, opts *Handle, fn func(ctx context
 	}
 	work, cancel := context.WithCancelCause(ctx)
 	h := &handling{
-		ctx: work, conn: ch.conn, opts: opts, fn: fn,
+		ctx: work, conn: ch.conn, opts: opts, fn: fn, givenUp: givenUp,
 		jobs: make(chan job), queued: make(chan struct{}, maxQueued), keys: map[string][]*Delivery{},
 	}
 	for range max(opts.Workers, 1) {
-		h.workers.Go(h.work)
+		h.workers.Go(func() { h.work(job{}) })
 	}
 	err = h.feed(k)
 	k.leave(ctx)
@@ -99,6 +105,7 @@ type handling struct {
 	conn    *Conn
 	opts    *Handle
 	fn      func(context.Context, *Delivery) error
+	givenUp func(context.Context, *Delivery, error) // may be nil
 	jobs    chan job
 	workers sync.WaitGroup
 	queued  chan struct{} // holds one for each message in keys
@@ -175,12 +182,27 @@ func (h *handling) next(key string) *Delivery {
 	return waiting[0]
 }
 
-func (h *handling) work() {
-	for j := range h.jobs {
-		for d := j.d; d != nil; d = h.next(j.key) {
-			h.handle(d)
+// errGoexit is what becomes of a message whose handler ended its goroutine, as a
+// test's FailNow does.
+var errGoexit = errors.New("amqp: the handler ended its goroutine (runtime.Goexit)")
+
+// work is a worker's goroutine, which begins with j if that has a message. A handler
+// that ends the goroutine costs its own message, and no worker.
+func (h *handling) work(j job) {
+	returned := false
+	defer func() {
+		if returned {
+			return
+		}
+		defer h.workers.Go(func() { h.work(job{j.key, h.next(j.key)}) })
+		h.fail(j.d, errGoexit)
+	}()
+	for ok := true; ok; j, ok = <-h.jobs {
+		for ; j.d != nil; j.d = h.next(j.key) {
+			h.handle(j.d)
 		}
 	}
+	returned = true
 }
 
 // handle has the handler work on a message, and settles it. That may fail because
@@ -205,6 +227,9 @@ func (h *handling) handle(d *Delivery) {
 // fail settles and reports a message that could not be worked on.
 func (h *handling) fail(d *Delivery, err error) {
 	requeue, err := h.judge(d, err)
+	if h.givenUp != nil && (!requeue || d.Settled()) {
+		h.givenUp(h.ctx, d, err)
+	}
 	_ = d.Nack(requeue)
 	h.conn.tell(HandlerFailed{Delivery: d, Err: err, Requeued: requeue})
 	var p *PanicError

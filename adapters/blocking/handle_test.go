@@ -107,6 +107,29 @@ func TestAPanicIsLoggedWhereNobodyListens(t *testing.T) {
 	}
 }
 
+func TestAHandlerThatEndsItsGoroutineCostsNoWorker(t *testing.T) {
+	for name, key := range map[string]func(*blocking.Delivery) string{
+		"in any order":      nil,
+		"in order of a key": func(*blocking.Delivery) string { return "same" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			events := make(chan blocking.Event, 10)
+			got, _ := handleAll(t, 4, &blocking.Handle{Consume: blocking.Consume{Queue: "q"}, Key: key}, func(_ context.Context, d *blocking.Delivery) error {
+				if d.DeliveryTag%2 == 1 {
+					runtime.Goexit()
+				}
+				return nil
+			}, blocking.WithEvents(func(e blocking.Event) { events <- e }))
+			if fmt.Sprint(got) != "[ack 2 ack 4 nack 1 true nack 3 true]" {
+				t.Errorf("settled %v", got)
+			}
+			if e, ok := (<-events).(blocking.HandlerFailed); !ok || e.Delivery.DeliveryTag != 1 || !strings.Contains(e.Err.Error(), "Goexit") {
+				t.Errorf("told %v", e)
+			}
+		})
+	}
+}
+
 func TestAPanicOfKeyFailsTheMessage(t *testing.T) {
 	events := make(chan blocking.Event, 10)
 	got, _ := handleAll(t, 3, &blocking.Handle{

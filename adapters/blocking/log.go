@@ -55,6 +55,8 @@ func (l *connLog) event(e Event) {
 		l.write(slog.LevelWarn, "not declared again", slog.String("kind", e.Entity.Kind.String()), slog.String("entity", e.Entity.Name), errAttr(e.Err))
 	case QueueRenamed:
 		l.write(slog.LevelInfo, "queue renamed", slog.String("old", e.Old), slog.String("new", e.New))
+	case ChannelReopened:
+		l.write(slog.LevelWarn, "channel closed by the broker and opened again", errAttr(e.Err))
 	case ChannelFailed:
 		l.write(slog.LevelWarn, "channel closed", errAttr(e.Err))
 	case HandlerFailed:

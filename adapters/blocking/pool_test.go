@@ -1,10 +1,12 @@
 package blocking_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/haypile/haypile/adapters/blocking"
 	"github.com/haypile/haypile/adapters/internal/fakebroker"
@@ -55,6 +57,12 @@ func (b *pooling) open(n int, s *fakebroker.Session) {
 			obey(s, m, channel)
 		}
 	})
+}
+
+func (b *pooling) set(change func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	change()
 }
 
 // spread is on how many connections, and channels in all, messages came.
@@ -196,6 +204,61 @@ func TestPoolGoesOnWithTheConnectionsThatAreLeft(t *testing.T) {
 	}
 	if _, err := p.Consumers(ctx); !errors.Is(err, blocking.ErrClosed) {
 		t.Errorf("consumers after the end: %v", err)
+	}
+}
+
+// alarm tells the connections for publishing of a resource alarm, or of its end.
+func (b *pooling) alarm(m wire.Method) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for n, s := range b.conns {
+		if b.used[n] == "p" {
+			s.Send(0, m)
+		}
+	}
+}
+
+func TestPoolsPublishersWaitForTheEndOfAnAlarmAndItsConsumersDoNot(t *testing.T) {
+	b, p := dialPool(t, blocking.PoolSize{Connections: 2, Channels: 1})
+	ctx := testContext(t)
+	for range 2 {
+		if err := p.PublishConfirm(ctx, &blocking.Publishing{RoutingKey: "k"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.set(func() { b.used = map[int]string{0: "p", 1: "p"} })
+	b.alarm(&wire.ConnectionBlocked{Reason: "memory"})
+	eventually(t, "the alarm", func() bool { return p.Stats().Blocked })
+	consuming, err := p.Consumers(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	held := make(chan error, 2)
+	eventually(t, "a publish that waits", func() bool {
+		short, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
+		defer cancel()
+		return errors.Is(p.PublishConfirm(short, &blocking.Publishing{RoutingKey: "k"}), context.DeadlineExceeded)
+	})
+	go func() { held <- p.PublishConfirm(ctx, &blocking.Publishing{RoutingKey: "k"}) }()
+	go func() { held <- p.Publish(ctx, &blocking.Publishing{RoutingKey: "k"}) }()
+	ch := open(t, consuming)
+	for d, err := range ch.Consume(ctx, &blocking.Consume{Queue: "q"}) {
+		if err != nil || d.Ack() != nil {
+			t.Fatal(err)
+		}
+		break
+	}
+	eventually(t, "the ack", func() bool { return consuming.Stats().Acked == 1 && consuming.Stats().Buffered == 0 })
+	select {
+	case err := <-held:
+		t.Errorf("a publish did not wait: %v", err)
+	default:
+	}
+	b.alarm(&wire.ConnectionUnblocked{})
+	for range 2 {
+		if err := <-held; err != nil {
+			t.Errorf("publish, after the alarm: %v", err)
+		}
 	}
 }
 

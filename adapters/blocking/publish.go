@@ -30,6 +30,7 @@ func (ch *Channel) Publish(ctx context.Context, p *Publishing) error {
 var (
 	errLost    = &withReason{ErrBackpressure, errConnectionLost}
 	errBlocked = &withReason{ErrBackpressure, errors.New("the broker has a resource alarm on")}
+	errAway    = &withReason{ErrBackpressure, errors.New("the channel is being opened again")}
 	errFlowOff = &withReason{ErrBackpressure, errors.New("the broker has switched the channel's flow off")}
 	errFull    = &withReason{ErrBackpressure, errors.New("as many bytes as MaxBuffered allows wait to be sent")}
 )
@@ -104,6 +105,8 @@ func (ch *Channel) mustWait() error {
 		return errLost
 	case c.blocked:
 		return errBlocked
+	case ch.away:
+		return errAway
 	case ch.flowOff:
 		return errFlowOff
 	case c.queue.size()+c.inCore+c.kept >= c.max:

@@ -3,6 +3,7 @@ package blocking
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/haypile/haypile/core"
 	"github.com/haypile/haypile/core/wire"
@@ -128,7 +129,7 @@ func newWaiter[R wire.Method]() *waiter[R] {
 }
 
 // send queues the operation and waits for its reply. A caller whose context
-// ends leaves: a request that was not sent yet will not be, and a reply to one
+// or patience ends leaves: a request that was not sent yet will not be, and a reply to one
 // that was is dropped.
 func (w *waiter[R]) send(ctx context.Context, c *Conn, o op) error {
 	if err := ctx.Err(); err != nil {
@@ -141,9 +142,17 @@ func (w *waiter[R]) send(ctx context.Context, c *Conn, o op) error {
 }
 
 func (w *waiter[R]) wait(ctx context.Context, c *Conn) error {
+	var late <-chan time.Time
+	if c.patience > 0 {
+		t := time.NewTimer(c.patience)
+		defer t.Stop()
+		late = t.C
+	}
 	select {
 	case <-w.done:
 		return w.err
+	case <-late:
+		return w.abandon(c.whileLost(ErrRPCTimeout))
 	case <-ctx.Done():
 		return w.abandon(c.whileLost(ctx.Err()))
 	}

@@ -124,10 +124,32 @@ func (r *record) unbind(which func(*recorded) bool) {
 	})
 	for _, name := range sources {
 		unused := !slices.ContainsFunc(r.all, func(e *recorded) bool { return e.Kind == EntityBinding && e.Source == name })
-		deletesItself := slices.ContainsFunc(r.all, func(e *recorded) bool { return e.Kind == EntityExchange && e.Name == name && e.autoDelete })
-		if unused && deletesItself {
+		if unused && r.autoDeletes(EntityExchange, name) {
 			r.forget(EntityExchange, name)
 		}
+	}
+}
+
+// autoDeletes tells that the broker deletes the entity with its last user.
+func (r *record) autoDeletes(kind EntityKind, name string) bool {
+	return slices.ContainsFunc(r.all, func(e *recorded) bool { return e.Kind == kind && e.Name == name && e.autoDelete })
+}
+
+// goingWith picks queues, their bindings, and the exchanges that go with the last
+// of these.
+func (r *record) goingWith(queues []string) func(*recorded) bool {
+	bound := func(e *recorded) bool {
+		_, toQueue := e.request.(*wire.QueueBind)
+		return toQueue && slices.Contains(queues, e.Name)
+	}
+	return func(e *recorded) bool {
+		switch e.Kind {
+		case EntityQueue:
+			return slices.Contains(queues, e.Name)
+		case EntityExchange:
+			return e.autoDelete && slices.ContainsFunc(r.all, func(b *recorded) bool { return bound(b) && b.Source == e.Name })
+		}
+		return bound(e)
 	}
 }
 
@@ -135,7 +157,7 @@ func (r *record) drop(which func(*recorded) bool) { r.all = slices.DeleteFunc(r.
 
 // unused is told that a queue has lost its last consumer.
 func (r *record) unused(queue string) {
-	if slices.ContainsFunc(r.all, func(e *recorded) bool { return e.Kind == EntityQueue && e.Name == queue && e.autoDelete }) {
+	if r.autoDeletes(EntityQueue, queue) {
 		r.forget(EntityQueue, queue)
 	}
 }

@@ -23,6 +23,10 @@ import (
 // replaces the old one wherever the connection uses it); the channels with their
 // prefetch, confirm or transaction mode; the consumers, whose loops go on.
 //
+// The broker may take the lost connection for alive for some time, and an exclusive
+// queue, or consumer, for its: such ones are tried again with the same pauses, up to
+// ten times, while the rest waits.
+//
 // What was under way: publishes that wait for their confirm end with
 // ErrUnknownOutcome, or are sent again (Republish); so do requests that wait for
 // their answer. Deliveries of the lost connection cannot be settled any more
@@ -37,8 +41,27 @@ type Recovery struct {
 	Timeout time.Duration
 	// Republish sends messages again whose confirm had not come, with their bodies
 	// kept until then: at least once instead of at most once. What is kept counts
-	// against MaxBuffered.
+	// against MaxBuffered. Where the broker closes the channel or the connection
+	// over a publish, one of them is the reason: then none is sent again.
 	Republish bool
+	// ReopenChannels has a channel that the broker closes over an error opened
+	// again on the same connection, with its prefetch, its mode and its consumers,
+	// whose loops go on. The call that was the reason gets the broker's *Error, and
+	// so do those whose answers it keeps from coming. What was under way otherwise
+	// ends as with a lost connection, and what comes later waits until the channel is
+	// back (ChannelReopened). Queues that the broker has deleted with the channel's
+	// consumers (AutoDelete) are declared again before. It is for consumers that should outlive a mistake made
+	// beside them; a program that publishes may rather see its channel end.
+	//
+	// What is made again does not get a second chance: a consumer that the broker
+	// refuses then ends with the refusal, and the channel is opened without it. When
+	// it is closed for the third time, each within a minute of the one before, it is
+	// opened after a pause, which grows from time to time as between attempts to
+	// connect.
+	//
+	// A channel that we close because of what the broker sent, such as a message
+	// beyond MaxMessage, stays closed.
+	ReopenChannels bool
 	// Filter tells what to declare again; nil means everything. It runs on the
 	// loop and must return at once.
 	Filter func(Entity) bool

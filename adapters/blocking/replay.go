@@ -5,198 +5,40 @@ import (
 	"time"
 
 	"github.com/haypile/haypile/core"
-	"github.com/haypile/haypile/core/wire"
 )
 
-// replay makes again on a new connection what the lost one had: entities one after
-// the other on a channel of its own, then the user's channels with all that belongs
-// to them. It runs on the loop.
+// replay makes again on a new connection what the lost one had: the entities, then
+// the user's channels with all that belongs to them. It runs on the loop.
 type replay struct {
 	conn    *Conn
 	core    *core.Conn
-	channel *core.Channel // for entities; reopened after each that fails
-	todo    []*recorded
-	waiting int // consumers that the broker has not answered
+	waiting int // channels that are being opened, and one
 }
 
 // beginReplay is called when the new connection is open.
 func (c *Conn) beginReplay(cc *core.Conn) {
 	r := &replay{conn: c, core: cc}
-	for _, e := range c.turn.record.all {
-		if f := c.recovery.Filter; f == nil || f(e.Entity) {
-			r.todo = append(r.todo, e)
-		}
-	}
 	c.turn.replay = r
-	r.next()
+	c.redeclare(cc, func(*recorded) bool { return true }, r.openChannels)
 }
 
-// next declares the next entity, and opens the channels after the last.
-func (r *replay) next() {
-	for len(r.todo) > 0 {
-		e := r.todo[0]
-		r.todo = r.todo[1:]
-		err := r.declare(e)
-		if err == nil {
-			return // answered will go on
-		}
-		if !r.core.IsOpen() {
-			return // lost again
-		}
-		r.conn.tell(EntityFailed{e.Entity, err})
-	}
-	r.openChannels()
-}
-
-// declare makes the request for an entity.
-func (r *replay) declare(e *recorded) (err error) {
-	if r.channel == nil || !r.channel.IsOpen() {
-		if r.channel, err = r.core.OpenChannel(nil); err != nil {
-			return err
-		}
-	}
-	switch m := e.request.(type) {
-	case *wire.ExchangeDeclare:
-		return r.channel.ExchangeDeclare(m, func(_ *wire.ExchangeDeclareOk, err error) { r.answered(e, e.Name, err) })
-	case *wire.ExchangeBind:
-		return r.channel.ExchangeBind(m, func(_ *wire.ExchangeBindOk, err error) { r.answered(e, e.Name, err) })
-	case *wire.QueueBind:
-		return r.channel.QueueBind(m, func(_ *wire.QueueBindOk, err error) { r.answered(e, e.Name, err) })
-	case *wire.QueueDeclare:
-		return r.channel.QueueDeclare(m, func(ok *wire.QueueDeclareOk, err error) {
-			name := e.Name
-			if ok != nil {
-				name = ok.Queue
-			}
-			r.answered(e, name, err)
-		})
-	}
-	return nil
-}
-
-// answered is the broker's word about an entity.
-func (r *replay) answered(e *recorded, name string, err error) {
-	if !r.core.IsOpen() {
-		return // lost again
-	}
-	if err != nil {
-		r.conn.tell(EntityFailed{e.Entity, err})
-	} else if name != e.Name {
-		r.conn.rename(e.Name, name)
-	}
-	r.next()
-}
-
-// rename gives a queue that the broker named its new name everywhere.
-func (c *Conn) rename(old, name string) {
-	c.turn.record.rename(old, name)
-	c.mu.Lock()
-	if c.renamed == nil {
-		c.renamed = map[string]string{}
-	}
-	for was, is := range c.renamed {
-		if is == old {
-			c.renamed[was] = name
-		}
-	}
-	c.renamed[old] = name
-	channels := c.channels
-	c.mu.Unlock()
-	for _, ch := range channels {
-		if ch.lastQueue == old {
-			ch.lastQueue = name
-		}
-		for _, k := range ch.consumers {
-			if k.request.Queue == old {
-				k.request.Queue = name
-			}
-		}
-	}
-	c.tell(QueueRenamed{old, name})
-}
-
-// openChannels opens the user's channels, all in one go.
+// openChannels opens the user's channels, side by side.
 func (r *replay) openChannels() {
-	if r.channel != nil {
-		_ = r.channel.Close(wire.ReplySuccess, "recovered") // an error means that an entity closed it
-	}
 	r.conn.mu.Lock()
 	channels := slices.Clone(r.conn.channels)
 	r.conn.mu.Unlock()
+	r.waiting = 1 + len(channels)
 	for _, ch := range channels {
-		r.reopen(ch)
+		ch.reopen(r.core, 0, r.check)
 	}
 	r.check()
 }
 
-// reopen opens a channel with its modes and consumers, and what is to be published
-// again.
-func (r *replay) reopen(ch *Channel) {
-	cc, err := r.core.OpenChannel((*channelHandler)(ch))
-	if err != nil {
-		if r.core.IsOpen() {
-			ch.end(err)
-		}
-		return
-	}
-	ch.core, ch.blamed = cc, false
-	ch.restoreModes()
-	for _, k := range slices.Clone(ch.consumers) {
-		r.restart(k)
-	}
-	for _, o := range ch.again {
-		ch.republish(o)
-	}
-	ch.again = nil
-}
-
-// restart starts a consumer on its reopened channel. A refusal closes the channel:
-// it is then opened once more without that consumer, since the others can't help
-// it.
-func (r *replay) restart(k *consumer) {
-	ch := k.ch
-	err := k.ask(func(ok *wire.BasicConsumeOk, err error) {
-		r.waiting--
-		switch {
-		case !r.core.IsOpen():
-			// Lost again.
-		case err == nil:
-			k.began(ok, nil)
-			r.check()
-		case !ch.blamed:
-			ch.blamed = true
-			r.failed(k, err)
-		}
-	})
-	if err != nil {
-		r.failed(k, err)
-		return
-	}
-	r.waiting++
-}
-
-func (r *replay) failed(k *consumer, err error) {
-	k.remove()
-	k.inbox.end(err, false)
-	k.began(nil, err)
-	r.conn.tell(EntityFailed{Entity{Kind: EntityConsumer, Name: k.request.Queue}, err})
-}
-
-// closed is told of a channel that the broker closed while it was made again.
-func (r *replay) closed(ch *Channel, err error) {
-	if ch.blamed {
-		ch.suspend(err)
-		r.reopen(ch)
-	} else {
-		ch.end(err)
-	}
-	r.check()
-}
-
-// check ends the replay when all has been answered.
+// check ends the replay when it is called for the last time: once for each channel,
+// and once for all.
 func (r *replay) check() {
 	c := r.conn
-	if r.waiting > 0 || c.turn.replay != r {
+	if r.waiting--; r.waiting > 0 || c.turn.replay != r || !r.core.IsOpen() {
 		return
 	}
 	c.turn.replay = nil

@@ -13,7 +13,7 @@ import (
 // the connection, with a reason for the broker's log of at most 255 bytes, and
 // replaces the password in all later attempts to connect, the recovery of a
 // connection that is lost right now included. Mechanisms other than PLAIN and
-// AMQPLAIN are asked anew by each attempt as it is.
+// AMQPLAIN are asked anew by each attempt as it is, and so is WithCredentials.
 //
 // It waits for the broker's answer; a broker that refuses closes the connection.
 // Errors: ErrClosed, ErrUnknownOutcome when the connection was lost before the

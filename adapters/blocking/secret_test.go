@@ -1,10 +1,16 @@
 package blocking_test
 
 import (
+	"context"
 	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/haypile/haypile/adapters/blocking"
+	"github.com/haypile/haypile/adapters/driver"
 	"github.com/haypile/haypile/adapters/internal/fakebroker"
 	"github.com/haypile/haypile/core"
 	"github.com/haypile/haypile/core/wire"
@@ -95,5 +101,72 @@ func TestServersPropertiesAreKnown(t *testing.T) {
 	}
 	if !conn.HasCapability("publisher_confirms") || conn.HasCapability("time_travel") {
 		t.Error("wrong capabilities")
+	}
+}
+
+func TestCredentialsAreAskedForByEachAttempt(t *testing.T) {
+	used := make(chan string, 10)
+	addr := fakebroker.Start(t, func(n int, s *fakebroker.Session) {
+		s.Seen = func(m wire.Method, _ []byte) {
+			if m, ok := m.(*wire.ConnectionStartOk); ok {
+				user, password, _ := core.ParsePlain(m.Response)
+				used <- user + " " + password.Reveal()
+			}
+		}
+		if s.Handshake() && n > 0 {
+			s.Serve(nil)
+		}
+	})
+	checkGoroutines(t)
+	asked := 0
+	events := make(chan blocking.Event, 100)
+	out := &records{}
+	conn, err := blocking.Dial(testContext(t), "amqp://somebody:else@"+addr,
+		blocking.WithCredentials(func(ctx context.Context) (blocking.Mechanism, error) {
+			if _, bounded := ctx.Deadline(); !bounded {
+				t.Error("the context has no deadline")
+			}
+			if asked++; asked == 2 {
+				return nil, errors.New("the store is sealed")
+			}
+			return blocking.Plain("me", blocking.NewSecret(fmt.Sprint("hunter", asked))), nil
+		}),
+		blocking.WithParams(func(p *blocking.Params) { p.RetryDelay = time.Millisecond }),
+		blocking.WithEvents(func(e blocking.Event) { events <- e }), blocking.WithLogger(slog.New(slog.NewTextHandler(out, nil))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(testContext(t))
+	for _, want := range []string{"me hunter1", "me hunter3"} {
+		if got := <-used; got != want {
+			t.Errorf("the broker got %q, want %q", got, want)
+		}
+	}
+	failed, _ := await[blocking.AttemptFailed](t, &restarting{events: events})
+	if a := failed.Attempt; a.Phase != driver.PhaseCredentials || a.Err.Error() != "the store is sealed" {
+		t.Errorf("attempt %v", a)
+	}
+	await[blocking.Recovered](t, &restarting{events: events})
+	if s := out.String(); strings.Contains(s, "hunter") || !strings.Contains(s, "the store is sealed") {
+		t.Errorf("the log:\n%s", s)
+	}
+}
+
+func TestCredentialsThatAreNotGivenFailTheAttempt(t *testing.T) {
+	for name, test := range map[string]struct {
+		m    blocking.Mechanism
+		err  error
+		want func(error) bool
+	}{
+		"an error":     {err: context.Canceled, want: func(err error) bool { return errors.Is(err, context.Canceled) }},
+		"no mechanism": {want: func(err error) bool { var e *blocking.ConfigError; return errors.As(err, &e) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := blocking.Dial(testContext(t), "amqp://127.0.0.1:1", blocking.WithCredentials(func(context.Context) (blocking.Mechanism, error) { return test.m, test.err }))
+			var dial *blocking.DialError
+			if !errors.As(err, &dial) || !test.want(err) || dial.Attempts[0].Phase != driver.PhaseCredentials {
+				t.Errorf("Dial: %v", err)
+			}
+		})
 	}
 }

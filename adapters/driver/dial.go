@@ -171,18 +171,37 @@ func (d *dialing) resolve(ctx context.Context, e Endpoint) ([]string, error) {
 // attempt dials one address and waits for the handshake.
 func (d *dialing) attempt(ctx context.Context, e Endpoint, address string) (Phase, error) {
 	deadline := time.Now().Add(d.params.StackTimeout)
+	cfg := d.params.Client
+	if d.params.Credentials != nil {
+		m, err := d.credentials(ctx, deadline)
+		if err != nil {
+			return PhaseCredentials, err
+		}
+		cfg.Mechanisms = []core.Mechanism{m}
+	}
 	conn, err := d.dial(ctx, e.network(), address)
 	if err != nil {
 		return PhaseDial, err
 	}
-	host := label(e, address)
+	cfg.Host = label(e, address)
 	var s *secured
 	if e.TLS {
-		if s, err = d.secure(ctx, conn, e, host, deadline); err != nil {
+		if s, err = d.secure(ctx, conn, e, cfg.Host, deadline); err != nil {
 			return PhaseTLS, err
 		}
 	}
-	return PhaseHandshake, d.handshake(ctx, conn, s, host, time.Until(deadline))
+	return PhaseHandshake, d.handshake(ctx, conn, s, cfg, time.Until(deadline))
+}
+
+// credentials asks the user for the way to authenticate.
+func (d *dialing) credentials(ctx context.Context, deadline time.Time) (core.Mechanism, error) {
+	ctx, cancel := context.WithDeadline(ctx, deadline)
+	defer cancel()
+	m, err := d.params.Credentials(ctx)
+	if err == nil && m == nil {
+		err = &core.ConfigError{Field: "Credentials", Value: "nil", Want: "a mechanism or an error"}
+	}
+	return m, err
 }
 
 func (d *dialing) dial(ctx context.Context, network, address string) (net.Conn, error) {
@@ -200,9 +219,7 @@ func label(e Endpoint, address string) string {
 }
 
 // handshake attaches the connection and waits until it is open or has ended.
-func (d *dialing) handshake(ctx context.Context, conn net.Conn, tls *secured, host string, left time.Duration) error {
-	cfg := d.params.Client
-	cfg.Host = host
+func (d *dialing) handshake(ctx context.Context, conn net.Conn, tls *secured, cfg core.ClientConfig, left time.Duration) error {
 	left = max(left, time.Millisecond)
 	if cfg.HandshakeTimeout == core.Off || cfg.HandshakeTimeout > left || cfg.HandshakeTimeout == 0 && left < core.DefaultHandshakeTimeout {
 		cfg.HandshakeTimeout = left

@@ -33,10 +33,11 @@ type Phase string
 
 // The phases of an attempt, in their order.
 const (
-	PhaseResolve   Phase = "looking up the name"
-	PhaseDial      Phase = "dialling"
-	PhaseTLS       Phase = "TLS handshake"
-	PhaseHandshake Phase = "AMQP handshake"
+	PhaseResolve     Phase = "looking up the name"
+	PhaseCredentials Phase = "asking for credentials"
+	PhaseDial        Phase = "dialling"
+	PhaseTLS         Phase = "TLS handshake"
+	PhaseHandshake   Phase = "AMQP handshake"
 )
 
 // String is such as "rabbit1:5672 (10.0.0.1:5672): dialling: connection refused".

@@ -44,10 +44,18 @@ type Params struct {
 	// Host is filled in by each attempt.
 	Client core.ClientConfig
 
+	// Credentials, if set, is asked for the way to authenticate before each attempt,
+	// and Client.Mechanisms is not used: for passwords and tokens that change, such
+	// as core.Plain with what a secret store has at the moment. It runs in the
+	// goroutine that makes the attempts, with a context that ends when they are given
+	// up, and with StackTimeout. Its error is the attempt's failure, so it must not
+	// have a secret in its text.
+	Credentials func(ctx context.Context) (core.Mechanism, error)
+
 	// DialTimeout bounds the dialling of one address. Default 10 s.
 	DialTimeout time.Duration
-	// StackTimeout bounds one attempt as a whole, from dialling to an open
-	// AMQP connection. Default 15 s.
+	// StackTimeout bounds one attempt as a whole, from asking for Credentials and
+	// dialling to an open AMQP connection. Default 15 s.
 	StackTimeout time.Duration
 	// Attempts is how many cycles to make, a cycle being every address of
 	// every endpoint. Unlimited for no end. Default 1.

@@ -18,12 +18,6 @@ func TestConformance(t *testing.T) {
 			c.Split(wirefault.In, 10_000)
 			c.Split(wirefault.Out, 10_000)
 		},
-		"stalled and resumed": func(c *wirefault.Conn) {
-			for _, d := range []wirefault.Direction{wirefault.In, wirefault.Out} {
-				c.Stall(d)
-				c.Resume(d)
-			}
-		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			adaptertest.Run(t, func(*testing.T) adapters.Loop {

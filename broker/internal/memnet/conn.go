@@ -9,8 +9,10 @@ import (
 	"time"
 )
 
-// window is how many bytes each direction of a connection holds.
-const window = 256 << 10
+const (
+	window = 256 << 10 // how many bytes each direction of a connection holds
+	keep   = 4 << 10   // the largest buffer that an idle direction keeps
+)
 
 // Conn is one end of a connection. It is a net.Conn that buffers: Write waits only
 // while the peer leaves a window of bytes unread.
@@ -29,7 +31,8 @@ func Pipe(a, b Addr) (ofA, ofB *Conn) {
 type half struct {
 	mu      sync.Mutex
 	changed sync.Cond // on mu
-	buf     []byte
+	buf     []byte    // from head on, not read
+	head    int
 	ended   bool // the writer has said all
 	deaf    bool // the reader has closed
 	read    deadline
@@ -86,7 +89,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 			return 0, c.failure("read", os.ErrDeadlineExceeded)
 		case len(p) == 0:
 			return 0, nil
-		case len(h.buf) > 0:
+		case h.held() > 0:
 			return h.take(p), nil
 		case h.ended:
 			return 0, io.EOF
@@ -96,15 +99,28 @@ func (c *Conn) Read(p []byte) (int, error) {
 
 // take is a read, under mu.
 func (h *half) take(p []byte) int {
-	n := copy(p, h.buf)
-	rest := copy(h.buf, h.buf[n:])
-	h.buf = h.buf[:rest]
-	if rest == 0 {
-		h.buf = nil // an idle connection holds none
+	n := copy(p, h.buf[h.head:])
+	h.head += n
+	if h.held() == 0 {
+		h.buf, h.head = h.buf[:0], 0
+		if cap(h.buf) > keep {
+			h.buf = nil
+		}
 	}
 	h.changed.Broadcast()
 	return n
 }
+
+// put adds bytes, for which there is room. What has been read makes place for them.
+func (h *half) put(p []byte) {
+	if h.head > 0 && len(h.buf)+len(p) > cap(h.buf) {
+		h.buf = h.buf[:copy(h.buf, h.buf[h.head:])]
+		h.head = 0
+	}
+	h.buf = append(h.buf, p...)
+}
+
+func (h *half) held() int { return len(h.buf) - h.head }
 
 // Write implements net.Conn.
 func (c *Conn) Write(p []byte) (n int, err error) {
@@ -120,9 +136,9 @@ func (c *Conn) Write(p []byte) (n int, err error) {
 		case h.write.passed():
 			return n, c.failure("write", os.ErrDeadlineExceeded)
 		}
-		room := min(window-len(h.buf), len(p)-n)
-		h.buf = append(h.buf, p[n:n+room]...)
+		room := min(window-h.held(), len(p)-n)
 		if room > 0 {
+			h.put(p[n : n+room])
 			h.changed.Broadcast()
 		}
 		if n += room; n == len(p) {
@@ -135,7 +151,7 @@ func (c *Conn) Write(p []byte) (n int, err error) {
 func (c *Conn) Close() error {
 	c.in.mu.Lock()
 	closed := c.in.deaf
-	c.in.deaf, c.in.buf = true, nil
+	c.in.deaf, c.in.buf, c.in.head = true, nil, 0
 	c.in.read.stop()
 	c.in.changed.Broadcast()
 	c.in.mu.Unlock()

@@ -118,3 +118,48 @@ func TestAListenerThatIsClosedRefuses(t *testing.T) {
 		t.Errorf("dial with a context that has ended: %v", err)
 	}
 }
+
+func TestBytesStayInOrderWhoeverIsFaster(t *testing.T) {
+	client, server := connect(t)
+	const total = 3 << 20
+	go func() {
+		for n := 0; n < total; {
+			p := make([]byte, min(1+n%7001, total-n))
+			for i := range p {
+				p[i] = byte((n + i) * 31 >> 3)
+			}
+			client.Write(p) // the other end sees what is missing
+			n += len(p)
+		}
+		client.Close()
+	}()
+	n, p := 0, make([]byte, 5003)
+	for {
+		k, err := server.Read(p[:1+n%len(p)])
+		for i := range k {
+			if p[i] != byte((n+i)*31>>3) {
+				t.Fatalf("byte %d is another one", n+i)
+			}
+		}
+		n += k
+		if err != nil {
+			break
+		}
+	}
+	if n != total {
+		t.Errorf("%d bytes of %d arrived", n, total)
+	}
+}
+
+// BenchmarkMessages is 256 bytes there and back.
+func BenchmarkMessages(b *testing.B) {
+	client, server := memnet.Pipe("a", "b")
+	go io.Copy(server, server)
+	b.ReportAllocs()
+	p := make([]byte, 256)
+	for b.Loop() {
+		client.Write(p)
+		io.ReadFull(client, p)
+	}
+	client.Close()
+}

@@ -1,0 +1,93 @@
+package clients
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"strconv"
+	"sync"
+	"testing"
+
+	"github.com/haypile/haypile/broker"
+	"github.com/haypile/haypile/test/rabbitmq"
+)
+
+// target is a running broker with the user guest, for clients that run at the
+// same time.
+type target struct {
+	port, tlsPort  int    // on localhost
+	authority      string // the file with what signed the certificate
+	block, unblock func(t *testing.T)
+	restart        func(t *testing.T)
+	left           func(t *testing.T) string // connections and queues, of which clients are to leave none
+}
+
+var brokers = []struct {
+	name  string
+	start func(t *testing.T) *target
+}{
+	{"RabbitMQ", startRabbitMQ},
+	{"the embedded broker as RabbitMQ 3 on stdnet", embedded(broker.RabbitMQ3, newStdnet)},
+	{"the embedded broker as RabbitMQ 4 on ioloop", embedded(broker.RabbitMQ4, newIOLoop)},
+	{"the embedded broker as RabbitMQ 4 on gnet", embedded(broker.RabbitMQ4, newGnet)},
+	{"the embedded broker as RabbitMQ 4 on evio", embedded(broker.RabbitMQ4, newEvio)},
+}
+
+func startRabbitMQ(t *testing.T) *target {
+	node := rabbitmq.Start(t, rabbitmq.WithTLS())
+	secure, err := url.Parse(node.TLSURL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	port, err := strconv.Atoi(secure.Port())
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := &alarm{set: func(t *testing.T, low bool) {
+		limit := map[bool]string{true: "0.0000001", false: "0.4"}[low]
+		if _, err := node.Ctl(context.Background(), "set_vm_memory_high_watermark", limit); err != nil {
+			t.Error(err)
+		}
+	}}
+	left := func(t *testing.T) (all string) {
+		for _, list := range [][]string{{"list_connections", "name", "client_properties"}, {"list_queues", "name"}} {
+			out, err := node.Ctl(context.Background(), append(list, "--quiet", "--no-table-headers")...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all += out
+		}
+		return all
+	}
+	restart := func(t *testing.T) {
+		if err := errors.Join(node.Stop(), node.Restart()); err != nil {
+			t.Error(err)
+		}
+	}
+	return &target{node.Port, port, secure.Query().Get("cacertfile"), a.begin, a.end, restart, left}
+}
+
+// alarm is a broker's memory alarm, which blocks all its clients: it lasts for as
+// long as one of them wants it.
+type alarm struct {
+	set func(t *testing.T, low bool)
+
+	mu    sync.Mutex
+	wants int
+}
+
+func (a *alarm) begin(t *testing.T) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.wants++; a.wants == 1 {
+		a.set(t, true)
+	}
+}
+
+func (a *alarm) end(t *testing.T) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.wants--; a.wants == 0 {
+		a.set(t, false)
+	}
+}
