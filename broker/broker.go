@@ -47,6 +47,8 @@ type Broker struct {
 	settled   []delivery // of the method in hand
 	keys      []string   // of the message in hand
 	memory    memory
+	channels  int   // that are open
+	defined   int64 // bytes that queues and consumers cost
 	totals    Totals
 	inMemory  *memnet.Listener // of DialContext; nil before the first start
 	listening []ListenerState  // places, as State shows them
@@ -88,6 +90,10 @@ func New(opts ...Option) (*Broker, error) {
 	if s.ackTimeout == 0 {
 		s.ackTimeout = traits.ackTimeout
 	}
+	s.limits = s.limits.orDefaults()
+	if err := s.limits.validate(); err != nil {
+		return nil, err
+	}
 	users, err := newUsers(s.users)
 	if err != nil {
 		return nil, err
@@ -110,6 +116,7 @@ func (b *Broker) reset() {
 	b.vhosts = make(map[string]*vhost)
 	b.replies = make(map[string]*replyTo)
 	b.memory = memory{limit: b.settings.memory}
+	b.defined = 0
 	b.totals = Totals{}
 	for _, name := range slices.Concat(b.settings.virtualHosts, b.users.virtualHosts()) {
 		if b.vhosts[name] == nil {

@@ -15,7 +15,9 @@ type consumer struct {
 	queue    *mailbox
 	prefetch uint16 // 0 for no limit
 	held     int    // deliveries that are not settled
+	cost     int64  // of the subscription
 	refused  bool   // for the channel's limit; listed in channel.refused
+	starved  bool   // for want of room; listed in outbox.starved
 }
 
 func (ch *channel) consume(m *wire.BasicConsume) *exception {
@@ -46,7 +48,10 @@ func (ch *channel) consume(m *wire.BasicConsume) *exception {
 	if ch.limit > 0 && q.queue.Config().Type == queue.Quorum {
 		return raise(wire.NotImplemented, "%s does not support global qos", q.vhost.queueText(name))
 	}
-	c := &consumer{channel: ch, queue: q, prefetch: ch.prefetch}
+	if x := ch.mayAddConsumer(); x != nil {
+		return x
+	}
+	c := &consumer{channel: ch, queue: q, prefetch: ch.prefetch, cost: consumerCost + argumentsCost(m.Arguments)}
 	c.Consumer = queue.Consumer{
 		Tag: m.ConsumerTag, Priority: priority, NoAck: m.NoAck, Exclusive: m.Exclusive && q.queue.Config().Type != queue.Quorum, Arguments: m.Arguments, Receiver: c,
 	}
@@ -64,6 +69,7 @@ func (ch *channel) subscribe(c *consumer, noWait bool) *exception {
 	if ch.consumers == nil {
 		ch.consumers = make(map[string]*consumer)
 	}
+	ch.session.broker.defined += c.cost
 	q.consumers[&c.Consumer] = c
 	ch.consumers[c.Tag] = c
 	q.stir()
@@ -81,7 +87,10 @@ func (c *consumer) Ready(*queue.Consumer) bool {
 		return false
 	}
 	if out := &ch.session.out; !out.hasRoom() {
-		out.starved = true
+		if !c.starved {
+			c.starved = true
+			out.starved = append(out.starved, c)
+		}
 		return false
 	}
 	return true
@@ -173,12 +182,6 @@ func (c *consumer) wake() {
 	c.queue.stir()
 }
 
-func (ch *channel) wakeConsumers() {
-	for _, c := range ch.sortedConsumers() {
-		c.wake()
-	}
-}
-
 func (ch *channel) sortedConsumers() []*consumer {
 	all := make([]*consumer, 0, len(ch.consumers))
 	for _, c := range ch.consumers {
@@ -225,6 +228,7 @@ func (c *consumer) cancelled() {
 }
 
 func (c *consumer) forget() {
+	c.channel.session.broker.defined -= c.cost
 	delete(c.channel.consumers, c.Tag)
 	delete(c.queue.consumers, &c.Consumer)
 }

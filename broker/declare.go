@@ -108,6 +108,9 @@ func (ch *channel) newQueue(m *wire.QueueDeclare) (*mailbox, *exception) {
 	if !m.Durable && !m.Exclusive && !s.broker.traits.transient {
 		return nil, errTransient
 	}
+	if x := s.broker.mayAddQueue(m.Queue); x != nil {
+		return nil, x
+	}
 	var owner *session
 	if m.Exclusive {
 		owner = s

@@ -45,10 +45,11 @@ type output struct {
 
 // Limits of what waits for a client in its outbox, besides what core buffers.
 const (
-	coreRoom   = 1 << 20   // bytes that core buffers
-	outboxRoom = 256 << 10 // bytes above which consumers get nothing more
-	outboxMost = 1 << 17   // outputs above which a client that does not read is dropped
-	outputCost = 64        // bytes that an output counts besides its message
+	coreRoom    = 1 << 20   // bytes that core buffers
+	outboxRoom  = 256 << 10 // bytes above which consumers get nothing more
+	outboxMost  = 1 << 17   // outputs above which a client that does not read is dropped
+	outboxShare = 8         // and what part of the memory limit they may be, as the answers to basic.get and direct replies
+	outputCost  = 64        // bytes that an output counts besides its message
 )
 
 // outbox is what waits for a client. It is under Broker.mu but for stuck and
@@ -56,9 +57,9 @@ const (
 type outbox struct {
 	waiting []output
 	bytes   int
-	listed  bool // among those to be notified
-	starved bool // a consumer was refused for want of room
-	choked  bool // core takes no more
+	listed  bool        // among those to be notified
+	starved []*consumer // that were refused for want of room
+	choked  bool        // core takes no more
 	stuck   []output
 	spare   []output
 	wakes   []*session
@@ -88,7 +89,7 @@ func (s *session) push(o output) {
 func (s *session) take() (batch []output, again bool) {
 	o := &s.out
 	if o.choked {
-		if len(o.waiting) > outboxMost {
+		if len(o.waiting) > outboxMost || int64(o.bytes) > max(s.broker.settings.memory/outboxShare, 2*s.broker.settings.maxMessage) {
 			o.waiting = append(o.waiting[:0], output{kind: outAbort})
 			s.gone, o.choked, o.stuck = true, false, nil
 		} else {
@@ -98,10 +99,12 @@ func (s *session) take() (batch []output, again bool) {
 	s.about.traffic, s.about.buffered = s.core.Traffic(), s.core.Buffered()
 	batch, o.waiting, o.spare = o.waiting, o.spare[:0], nil
 	o.bytes = 0
-	if o.starved {
-		o.starved, again = false, true
-		s.wakeConsumers()
+	for i, c := range o.starved {
+		c.starved, o.starved[i] = false, nil
+		c.wake()
+		again = true
 	}
+	o.starved = o.starved[:0]
 	return batch, again
 }
 
