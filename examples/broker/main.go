@@ -4,6 +4,7 @@
 //
 //	go run ./examples/broker
 //	go run ./examples/broker -listen 127.0.0.1:5673 -adapter gnet -user app:secret
+//	go run ./examples/broker -management 127.0.0.1:15672
 //	go run ./examples/broker -users definitions.json -tls-cert server.pem -tls-key server.key
 //
 // On SIGUSR1 it prints what it holds; with -state, also at its end.
@@ -55,6 +56,13 @@ func run(ctx context.Context, o *options) error {
 	}
 	if err != nil {
 		return err
+	}
+	if o.management != "" {
+		page, err := servePage(b, o.management)
+		if err != nil {
+			return errors.Join(err, b.Stop(ctx))
+		}
+		defer page.Close()
 	}
 	asked := make(chan os.Signal, 1)
 	notifyState(asked)

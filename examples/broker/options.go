@@ -16,7 +16,7 @@ import (
 type options struct {
 	listen, adapter            string
 	tlsListen, tlsCert, tlsKey string
-	users, user                string
+	users, user, management    string
 	profile                    int
 	state                      bool
 }
@@ -30,6 +30,7 @@ func parse() *options {
 	flag.StringVar(&o.tlsKey, "tls-key", "", "file of its key, PEM")
 	flag.StringVar(&o.users, "users", "", "file of users, permissions and virtual hosts, as RabbitMQ exports its definitions")
 	flag.StringVar(&o.user, "user", "", "name:password of the only user, who may do everything; without -user and -users it is guest:guest, over loopback")
+	flag.StringVar(&o.management, "management", "", "where to serve the broker's page and RabbitMQ's management API, host:port; by default nowhere")
 	flag.IntVar(&o.profile, "profile", 4, "which RabbitMQ to behave as: 3 or 4")
 	flag.BoolVar(&o.state, "state", false, "print what the broker holds at the end")
 	flag.Parse()

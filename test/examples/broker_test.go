@@ -5,6 +5,7 @@ package examples
 import (
 	"bufio"
 	"context"
+	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
@@ -145,6 +146,28 @@ func TestBroker(t *testing.T) {
 		conn := dial(t, uri+"?cacertfile="+url.QueryEscape(filepath.Join(dir, "ca.pem")), "anna", "hunter2")
 		if err := conn.Close(t.Context()); err != nil {
 			t.Error(err)
+		}
+		s.signal(syscall.SIGTERM)
+		s.ends()
+	})
+	t.Run("serves its page to who has a password", func(t *testing.T) {
+		t.Parallel()
+		s := startBroker(t, programs, "-user", "app:secret", "-management", "127.0.0.1:0")
+		page, _, _ := strings.Cut(s.says(`^http://127\.0\.0\.1:\d+/ is its page$`), " ")
+		for _, password := range []string{"secret", "wrong"} {
+			request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, page+"api/overview", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			request.SetBasicAuth("app", password)
+			response, err := http.DefaultClient.Do(request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			response.Body.Close()
+			if let := response.StatusCode == http.StatusOK; let != (password == "secret") {
+				t.Errorf("with the password %q it answers %s", password, response.Status)
+			}
 		}
 		s.signal(syscall.SIGTERM)
 		s.ends()
