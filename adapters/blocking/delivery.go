@@ -33,8 +33,8 @@ func newDelivery(ch *Channel, d *core.Delivery, noAck bool) *Delivery {
 	}
 	k.Properties, k.Body = d.CloneContent()
 	k.settled.Store(noAck)
-	if noAck && ch.merger != nil {
-		ch.merger.settled(d.DeliveryTag)
+	if ch.merger != nil {
+		ch.merger.delivered(d.DeliveryTag, noAck)
 	}
 	ch.countDelivery(noAck)
 	return k
@@ -72,12 +72,15 @@ func (d *Delivery) settle(kind opKind, requeue bool) error {
 func (d *Delivery) stale() bool { return d.epoch != d.ch.epoch.Load() && !d.settled.Load() }
 
 // runSettle settles a delivery on the loop. Where the channel has ended in the
-// meantime, the broker has taken the message back already.
+// meantime, or Recover was sent, the broker has taken the message back already.
 func (ch *Channel) runSettle(o *op) {
-	if o.epoch != ch.epoch.Load() {
+	if o.epoch != ch.epoch.Load() || ch.recovers > 0 {
 		return
 	}
 	ch.countSettled(o.kind, 1)
+	for _, k := range ch.consumers {
+		k.place.settled(o.tag)
+	}
 	if ch.merger != nil && ch.merge(o) {
 		return
 	}
