@@ -86,3 +86,37 @@ func TestWhatIsRecoveredComesAgainAndIsAckedOnce(t *testing.T) {
 		})
 	}
 }
+
+func TestATransactionThatWasLostLeavesNothing(t *testing.T) {
+	conn := reopening(t, brokerURL(t), blocking.Recovery{}, make(events, 1000))
+	ctx := testContext(t)
+	ch, other := channel(t, conn), channel(t, conn)
+	q := queue(t, other)
+	if err := ch.TxSelect(ctx); err != nil {
+		t.Fatal(err)
+	}
+	send := func(body string) {
+		t.Helper()
+		if err := ch.Publish(ctx, &blocking.Publishing{RoutingKey: q, Body: []byte(body)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	send("lost")
+	if _, err := ch.QueueDeclare(ctx, &blocking.QueueDeclare{Queue: unique(t), Passive: true}); !errors.Is(err, blocking.NotFound) {
+		t.Fatal(err)
+	}
+	send("part of the lost one")
+	if err := ch.TxCommit(ctx); !errors.Is(err, blocking.ErrTransactionLost) {
+		t.Errorf("the commit: %v", err)
+	}
+	send("next")
+	if err := ch.TxCommit(ctx); err != nil {
+		t.Error(err)
+	}
+	if n := ready(t, other, q); n != 1 {
+		t.Errorf("%d messages arrived", n)
+	}
+	if d := fetch(t, other, q); string(d.Body) != "next" {
+		t.Errorf("%q arrived", d.Body)
+	}
+}

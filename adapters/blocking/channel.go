@@ -34,26 +34,26 @@ type Channel struct {
 	epoch atomic.Uint32
 
 	// On the loop.
-	core          *core.Channel
-	leaving       bool // Close was called
-	qos, qosAll   wire.BasicQos
-	confirming    bool
-	transactional bool
-	lastQueue     string              // declared last, what an empty name stands for
-	declared      bool                // a queue, since the channel was opened
-	confirms      map[uint64]*outcome // by confirm number; where replies is set, by number of the call
-	replies       bool                // it is a Caller's
-	merger        *merger             // with WithMergedAcks
-	consumers     []*consumer
-	recovers      int // that the broker has not answered
-	paused        bool
-	stalled       []stalledOp
-	again         []*outcome // to be published again when it is reopened
-	reopening     *reopening // under way
-	flaps         int        // closings by the broker that came soon after one another
-	closedAt      time.Time  // the latest of them
-	unconfirmed   int        // its part of Stats
-	unsettled     int
+	core        *core.Channel
+	leaving     bool // Close was called
+	qos, qosAll wire.BasicQos
+	confirming  bool
+	tx          transaction
+	lastQueue   string              // declared last, what an empty name stands for
+	declared    bool                // a queue, since the channel was opened
+	confirms    map[uint64]*outcome // by confirm number; where replies is set, by number of the call
+	replies     bool                // it is a Caller's
+	merger      *merger             // with WithMergedAcks
+	consumers   []*consumer
+	recovers    int // that the broker has not answered
+	paused      bool
+	stalled     []stalledOp
+	again       []*outcome // to be published again when it is reopened
+	reopening   *reopening // under way
+	flaps       int        // closings by the broker that came soon after one another
+	closedAt    time.Time  // the latest of them
+	unconfirmed int        // its part of Stats
+	unsettled   int
 }
 
 // ChannelOption changes how a channel behaves, for Conn.Channel.
@@ -221,6 +221,7 @@ func (ch *Channel) suspend(reason error) {
 	ch.countGone()
 	ch.loseConfirms(reason)
 	ch.recovers = 0
+	ch.tx.lose()
 	if ch.merger != nil {
 		*ch.merger = merger{}
 	}

@@ -78,6 +78,7 @@ func (ch *Channel) runSettle(o *op) {
 		return
 	}
 	ch.countSettled(o.kind, 1)
+	ch.tx.begun = ch.tx.selected
 	for _, k := range ch.consumers {
 		k.place.settled(o.tag)
 	}

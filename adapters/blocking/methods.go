@@ -3,7 +3,6 @@ package blocking
 import (
 	"context"
 
-	"github.com/haypile/haypile/core"
 	"github.com/haypile/haypile/core/wire"
 )
 
@@ -77,13 +76,7 @@ func (ch *Channel) Qos(ctx context.Context, req *Qos) error {
 // settled, and deliver them again, to whatever consumer. Those that came before
 // cannot be settled any more (ErrStaleDelivery), and loops get no more of them.
 func (ch *Channel) Recover(ctx context.Context) error {
-	done := ch.calling(ctx, wire.BasicRecoverID)
-	w := newWaiter[*wire.BasicRecoverOk]()
-	err := w.send(ctx, ch.conn, op{kind: opCall, ch: ch, call: &callOp{w, func(*core.Conn) error {
-		return ch.recover(w.settle)
-	}}})
-	done.run(err)
-	return err
+	return request(ctx, ch, wire.BasicRecoverID, func(w *waiter[*wire.BasicRecoverOk]) error { return ch.recover(w.settle) })
 }
 
 // recover makes the request, on the loop. What is delivered before the answer came
@@ -120,27 +113,5 @@ func (ch *Channel) requeued() {
 // ConfirmSelect turns publisher confirms on. PublishConfirm does it by itself.
 func (ch *Channel) ConfirmSelect(ctx context.Context) error {
 	_, err := call(ctx, ch, &wire.ConfirmSelect{})
-	return err
-}
-
-// TxSelect makes publishes and acks take effect only at TxCommit. A channel
-// cannot have both transactions and confirms, nor transactions and merged acks.
-func (ch *Channel) TxSelect(ctx context.Context) error {
-	if ch.merger != nil {
-		return &ConfigError{Field: "WithMergedAcks", Value: "set", Want: "not set on a channel with transactions"}
-	}
-	_, err := call(ctx, ch, &wire.TxSelect{})
-	return err
-}
-
-// TxCommit makes the transaction's publishes and acks take effect.
-func (ch *Channel) TxCommit(ctx context.Context) error {
-	_, err := call(ctx, ch, &wire.TxCommit{})
-	return err
-}
-
-// TxRollback undoes the transaction's publishes and acks.
-func (ch *Channel) TxRollback(ctx context.Context) error {
-	_, err := call(ctx, ch, &wire.TxRollback{})
 	return err
 }

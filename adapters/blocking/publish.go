@@ -215,6 +215,7 @@ func (ch *Channel) runPublish(o *op, bytes []byte) {
 	seq, err := ch.core.Publish(p)
 	*p = core.Publishing{}
 	ch.countPublish(seq, err)
+	ch.tx.begun = ch.tx.selected
 	switch {
 	case o.outcome == nil:
 		// A channel that ended since is told by its Err.

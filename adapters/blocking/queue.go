@@ -249,6 +249,15 @@ func begin[R wire.Method](ctx context.Context, ch *Channel, req wire.Request[R])
 	}
 }
 
+// request is call where more than the request is to be done on the loop.
+func request[R wire.Method](ctx context.Context, ch *Channel, method wire.MethodID, run func(w *waiter[R]) error) error {
+	done := ch.calling(ctx, method)
+	w := newWaiter[R]()
+	err := w.send(ctx, ch.conn, op{kind: opCall, ch: ch, call: &callOp{w, func(*core.Conn) error { return run(w) }}})
+	done.run(err)
+	return err
+}
+
 // request makes the request, on the loop, and notes what the broker has done.
 func (w *waiter[R]) request(ch *Channel, req wire.Request[R]) error {
 	recorded := ch.conn.recovery != nil

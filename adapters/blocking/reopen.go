@@ -122,7 +122,7 @@ func (ch *Channel) restoreModes() {
 	if ch.confirming {
 		_ = ch.core.ConfirmSelect(&wire.ConfirmSelect{}, nil)
 	}
-	if ch.transactional {
+	if ch.tx.selected {
 		_ = ch.core.TxSelect(&wire.TxSelect{}, nil)
 	}
 }
