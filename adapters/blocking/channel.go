@@ -266,6 +266,10 @@ func (ch *Channel) end(err error) {
 	for i := range ch.stalled {
 		ch.stalled[i].op.fail(reason)
 	}
+	gone := ch.consumers
 	ch.consumers, ch.stalled, ch.again = nil, nil, nil
+	for _, k := range gone {
+		k.forgetQueue()
+	}
 	close(ch.done)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 
 	"github.com/haypile/haypile/adapters/blocking"
@@ -147,4 +148,40 @@ func TestDeliveriesFromBeforeARecoverAreStale(t *testing.T) {
 			t.Errorf("the broker got %q, want %q", s, want)
 		}
 	}
+}
+
+func TestAnAutoDeleteQueueIsForgottenWithTheChannelOfItsLastConsumer(t *testing.T) {
+	r := connectRestarting(t, names)
+	ctx := testContext(t)
+	for _, queue := range []string{"gone", "used"} {
+		if _, err := r.ch.QueueDeclare(ctx, &blocking.QueueDeclare{Queue: queue, AutoDelete: true}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var loops sync.WaitGroup
+	begin := func(ch *blocking.Channel, queue string) {
+		begun := make(chan struct{}, 10) // a message comes at each start
+		loops.Go(func() {
+			for _, err := range ch.Consume(ctx, &blocking.Consume{Queue: queue}) {
+				if err == nil {
+					begun <- struct{}{}
+				}
+			}
+		})
+		<-begun
+	}
+	one, other := open(t, r.conn), open(t, r.conn)
+	begin(one, "gone")
+	begin(one, "used")
+	begin(other, "used")
+	if err := one.Close(ctx); err != nil {
+		t.Fatal(err)
+	}
+	r.lose(t)
+	r.expect(t, "channel.open", `queue.declare "used"`, "channel.close")
+	await[blocking.Recovered](t, r)
+	if err := r.conn.Close(ctx); err != nil {
+		t.Error(err)
+	}
+	loops.Wait()
 }
