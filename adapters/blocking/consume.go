@@ -29,7 +29,8 @@ type Consume struct {
 	Inactivity time.Duration
 }
 
-// Unlimited as Consume.Prefetch lets the broker send all it has.
+// Unlimited as Consume.Prefetch lets the broker send all it has. As Params.Attempts
+// it has Dial try until its context ends.
 const Unlimited = -1
 
 const (

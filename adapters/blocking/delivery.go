@@ -45,8 +45,8 @@ func (d *Delivery) Channel() *Channel { return d.ch }
 
 // Ack tells the broker that the message has been dealt with. It returns at once.
 // Errors: ErrSettled for a second one, ErrClosed when the channel has ended, and
-// ErrStaleDelivery when its connection was lost, or its channel opened again (the
-// broker then delivers the message again).
+// ErrStaleDelivery when its connection was lost, its channel opened again, or
+// Channel.Recover called (the broker then delivers the message again).
 func (d *Delivery) Ack() error { return d.settle(opAck, false) }
 
 // Nack refuses the message: with requeue the broker delivers it again, else it

@@ -22,7 +22,8 @@ import (
 // that were declared through the connection, in the order in which they were
 // (passive declares are not; a queue that the broker named gets a new name, which
 // replaces the old one wherever the connection uses it); the channels with their
-// prefetch, confirm or transaction mode; the consumers, whose loops go on.
+// prefetch, confirm or transaction mode; the consumers, whose loops go on, those of
+// streams behind what they have settled.
 //
 // The broker may take the lost connection for alive for some time, and an exclusive
 // queue, or consumer, for its: such ones are tried again with the same pauses, up to
@@ -31,7 +32,8 @@ import (
 // What was under way: publishes that wait for their confirm end with
 // ErrUnknownOutcome, or are sent again (Republish); so do requests that wait for
 // their answer. Deliveries of the lost connection cannot be settled any more
-// (ErrStaleDelivery): the broker delivers them again. Publishes wait until the
+// (ErrStaleDelivery): the broker delivers them again. A transaction of which something
+// was sent cannot be committed (ErrTransactionLost). Publishes wait until the
 // connection is back, requests too; their contexts bound that, and the error says
 // why it was lost.
 type Recovery struct {
