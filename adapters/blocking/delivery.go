@@ -75,6 +75,7 @@ func (d *Delivery) stale() bool { return d.epoch != d.ch.epoch.Load() && !d.sett
 // meantime, or Recover was sent, the broker has taken the message back already.
 func (ch *Channel) runSettle(o *op) {
 	if o.epoch != ch.epoch.Load() || ch.recovers > 0 {
+		ch.tx.lost = ch.tx.selected // who made it thinks that it is a part of it
 		return
 	}
 	ch.countSettled(o.kind, 1)
