@@ -276,6 +276,7 @@ func (b *Broker) Stop(ctx context.Context) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.reset()
+	b.observe()
 	return err
 }
 

@@ -2,7 +2,6 @@ package broker
 
 import (
 	"slices"
-	"time"
 
 	"github.com/haypile/haypile/broker/internal/queue"
 	"github.com/haypile/haypile/broker/internal/route"
@@ -18,6 +17,7 @@ func (b *Broker) forgetTransient() {
 		b.vhosts[name].restore(v)
 	}
 	b.settle()
+	b.observe()
 }
 
 // restore takes over what is durable.
@@ -32,10 +32,9 @@ func (v *vhost) restore(old *vhost) {
 		names = append(names, name)
 	}
 	slices.Sort(names)
-	now := v.broker.clock.now()
 	for _, name := range names {
 		if q := old.queues[name]; q.queue.Config().Durable && q.owner == nil {
-			v.newMailbox(*q.queue.Config(), nil).refill(q.queue, now)
+			v.newMailbox(*q.queue.Config(), nil).refill(q.queue)
 		}
 	}
 	for _, bound := range old.router.Bindings() {
@@ -58,12 +57,14 @@ func (v *vhost) lasts(bound route.Binding) bool {
 	return source && destination
 }
 
-// refill puts the persistent messages of another queue into this one.
-func (q *mailbox) refill(from *queue.Queue, now time.Time) {
+// refill takes over the persistent messages of a queue of the same kind.
+func (q *mailbox) refill(from *queue.Queue) {
 	persistent := from.Config().Type == queue.Quorum
 	for e := range from.Messages() {
 		if e.Message.Persistent || persistent {
-			q.accept(e.Message, now)
+			q.account(e.Message, 1)
+			q.queue.Inherit(from, e)
 		}
 	}
+	q.stir()
 }

@@ -112,6 +112,19 @@ func (q *Queue) entry(m *Message, at int64) *Entry {
 	return e
 }
 
+// Inherit adds a ready message of another queue behind all others, with its time to
+// live and its deliveries as they stand there. Limits do not count. e stays the other
+// queue's.
+func (q *Queue) Inherit(from *Queue, e *Entry) {
+	heir := q.entry(e.Message, 0)
+	heir.DeliveryCount, heir.Redelivered, heir.expires = e.DeliveryCount, e.Redelivered, e.expires
+	if e.expires != never {
+		heir.expires -= int64(q.start.Sub(from.start))
+	}
+	q.lanes[heir.lane].append(heir)
+	q.added(heir)
+}
+
 // Get takes the first message out, as basic.get does, nil if there is none, and
 // counts as a use of the queue.
 func (q *Queue) Get(now time.Time) *Entry {
