@@ -2,6 +2,7 @@ package broker
 
 import (
 	"errors"
+	"strings"
 
 	"github.com/haypile/haypile/adapters/driver"
 	"github.com/haypile/haypile/broker/internal/queue"
@@ -181,12 +182,22 @@ func (s *session) resume(why pause) {
 }
 
 func (s *session) sendMessage(o *output) error {
-	m, ch := o.message, o.channel.core
+	m := o.message
 	s.content = core.Content{RawProperties: m.Properties, Body: m.Body}
 	if o.properties != nil {
 		s.content.RawProperties = o.properties
 	}
 	defer func() { s.content = core.Content{} }()
+	err := s.sendContent(o)
+	if errors.Is(err, core.ErrFrameTooLarge) { // headers, which cannot be cut; the client must not wait for them
+		_ = s.core.Fail(wire.FrameError, clip("FRAME_ERROR - "+strings.TrimPrefix(err.Error(), "amqp: ")), 0)
+	}
+	return err
+}
+
+// sendContent sends what sendMessage has put into content.
+func (s *session) sendContent(o *output) error {
+	m, ch := o.message, o.channel.core
 	switch o.kind {
 	case outGetOk:
 		return ch.GetOk(&wire.BasicGetOk{
