@@ -121,9 +121,7 @@ func (ch *channel) exchangeDelete(m *wire.ExchangeDelete) *exception {
 	if m.IfUnused && v.router.InUse(name) {
 		return raise(wire.PreconditionFailed, "%s in use", v.exchangeText(name))
 	}
-	for _, gone := range append(v.router.Delete(name), name) {
-		delete(v.passed, gone)
-	}
+	v.forget(append(v.router.Delete(name), name)...)
 	return ch.answer(m.NoWait, &wire.ExchangeDeleteOk{})
 }
 
@@ -196,7 +194,8 @@ func (ch *channel) unbind(b route.Binding) *exception {
 	if q := v.queues[b.Destination]; !b.ToExchange && q != nil && q.owner != nil && q.owner != ch.session && v.bound(b) {
 		return q.locked()
 	}
-	v.router.Unbind(b) // RabbitMQ does not mind if there is none
+	_, gone := v.router.Unbind(b) // RabbitMQ does not mind if there is none
+	v.forget(gone...)
 	return nil
 }
 

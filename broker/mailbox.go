@@ -114,7 +114,7 @@ func (q *mailbox) remove() int {
 	}
 	q.removed = true
 	delete(v.queues, q.name)
-	v.router.RemoveQueue(q.name)
+	v.forget(v.router.RemoveQueue(q.name)...)
 	v.broker.clock.set(&q.deadline, never)
 	if q.owner != nil {
 		delete(q.owner.exclusive, q)

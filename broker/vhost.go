@@ -34,6 +34,13 @@ func (v *vhost) traffic(exchange string) (in, out uint64) {
 	return 0, 0
 }
 
+// forget drops the counts of exchanges that are gone.
+func (v *vhost) forget(exchanges ...string) {
+	for _, name := range exchanges {
+		delete(v.passed, name)
+	}
+}
+
 func newVhost(b *Broker, name string) *vhost {
 	return &vhost{broker: b, name: name, router: route.New[*mailbox](), queues: make(map[string]*mailbox), passed: make(map[string]*passage)}
 }
