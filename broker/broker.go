@@ -331,7 +331,7 @@ func (b *Broker) CloseConnection(name, reason string) error {
 		b.mu.Unlock()
 		return fmt.Errorf("amqp: broker: no connection %q", name)
 	}
-	b.sessions[i].push(output{kind: outClose, code: wire.ConnectionForced, text: clip("CONNECTION_FORCED - " + reason)})
+	b.sessions[i].last(output{kind: outClose, code: wire.ConnectionForced, text: clip("CONNECTION_FORCED - " + reason)})
 	b.finish(nil)
 	return nil
 }

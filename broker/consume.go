@@ -16,6 +16,7 @@ type consumer struct {
 	prefetch uint16 // 0 for no limit
 	held     int    // deliveries that are not settled
 	refused  bool   // for the channel's limit; listed in channel.refused
+	starved  bool   // for want of room; listed in outbox.starved
 }
 
 func (ch *channel) consume(m *wire.BasicConsume) *exception {
@@ -81,7 +82,7 @@ func (c *consumer) Ready(*queue.Consumer) bool {
 		return false
 	}
 	if out := &ch.session.out; !out.hasRoom() {
-		out.starved = true
+		out.starve(c)
 		return false
 	}
 	return true
@@ -159,24 +160,18 @@ func (ch *channel) refuse(c *consumer) {
 // wakeRefused lets those have more that waited for the channel's limit, in the order
 // in which they came to wait.
 func (ch *channel) wakeRefused() {
-	woken := ch.refused
-	ch.refused = nil
-	for _, c := range woken {
+	for _, c := range ch.refused {
 		c.refused = false
 		c.wake()
 	}
+	clear(ch.refused)
+	ch.refused = ch.refused[:0]
 }
 
 // wake lets the consumer have more.
 func (c *consumer) wake() {
 	c.queue.queue.Wake(&c.Consumer)
 	c.queue.stir()
-}
-
-func (ch *channel) wakeConsumers() {
-	for _, c := range ch.sortedConsumers() {
-		c.wake()
-	}
 }
 
 func (ch *channel) sortedConsumers() []*consumer {

@@ -49,6 +49,7 @@ const (
 	coreRoom   = 1 << 20   // bytes that core buffers
 	outboxRoom = 256 << 10 // bytes above which consumers get nothing more
 	outboxMost = 1 << 17   // outputs above which a client that does not read is dropped
+	replyRoom  = 64 << 20  // bytes above which a client that does not read its replies is
 	outputCost = 64        // bytes that an output counts besides its message
 )
 
@@ -57,9 +58,9 @@ const (
 type outbox struct {
 	waiting []output
 	bytes   int
-	listed  bool // among those to be notified
-	starved bool // a consumer was refused for want of room
-	choked  bool // core takes no more
+	listed  bool        // among those to be notified
+	choked  bool        // core takes no more
+	starved []*consumer // that wait for room, in the order in which they came to
 	stuck   []output
 	spare   []output
 	wakes   []*session
@@ -84,26 +85,48 @@ func (s *session) push(o output) {
 	}
 }
 
+// starve notes a consumer that waits for room.
+func (o *outbox) starve(c *consumer) {
+	if !c.starved {
+		c.starved = true
+		o.starved = append(o.starved, c)
+	}
+}
+
+// wakeStarved lets those have more that waited for room. It is false if there are
+// none.
+func (o *outbox) wakeStarved() bool {
+	for _, c := range o.starved {
+		c.starved = false
+		c.wake()
+	}
+	woken := len(o.starved) > 0
+	clear(o.starved)
+	o.starved = o.starved[:0]
+	return woken
+}
+
 // take takes what waits, for the loop to send. again tells that consumers who
 // found no room are awake now.
 func (s *session) take() (batch []output, again bool) {
 	o := &s.out
 	if o.choked {
 		if len(o.waiting) > outboxMost {
-			o.waiting = append(o.waiting[:0], output{kind: outAbort})
-			s.gone, o.choked, o.stuck = true, false, nil
-		} else {
+			s.push(output{kind: outAbort})
+			s.gone = true
+		}
+		if !s.gone || len(o.waiting) == 0 {
 			return nil, false
 		}
+		// Whoever does not read would not get to the end, either.
+		end := len(o.waiting) - 1
+		o.waiting = append(o.waiting[:0], o.waiting[end])
+		o.choked, o.stuck = false, nil
 	}
 	s.about.traffic, s.about.buffered = s.core.Traffic(), s.core.Buffered()
 	batch, o.waiting, o.spare = o.waiting, o.spare[:0], nil
 	o.bytes = 0
-	if o.starved {
-		o.starved, again = false, true
-		s.wakeConsumers()
-	}
-	return batch, again
+	return batch, o.wakeStarved()
 }
 
 // flush sends a batch. It is false when core is full: then the rest waits for
