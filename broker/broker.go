@@ -46,6 +46,8 @@ type Broker struct {
 	settled   []delivery // of the method in hand
 	keys      []string   // of the message in hand
 	memory    memory
+	channels  int   // that are open
+	defined   int64 // bytes that queues and consumers cost
 	totals    Totals
 	inMemory  *memnet.Listener // of DialContext; nil before the first start
 	listening []ListenerState  // places, as State shows them
@@ -81,6 +83,10 @@ func New(opts ...Option) (*Broker, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.limits = s.limits.orDefaults()
+	if err := s.limits.validate(); err != nil {
+		return nil, err
+	}
 	users, err := newUsers(s.users)
 	if err != nil {
 		return nil, err
@@ -104,6 +110,7 @@ func (b *Broker) reset() {
 	b.vhosts = make(map[string]*vhost)
 	b.replies = make(map[string]*replyTo)
 	b.memory = memory{limit: b.settings.memory}
+	b.defined = 0
 	b.totals = Totals{}
 	for _, name := range slices.Concat(b.settings.virtualHosts, b.users.virtualHosts()) {
 		if b.vhosts[name] == nil {

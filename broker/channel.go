@@ -51,6 +51,7 @@ func (ch *channel) OnPublish(_ *core.Channel, p *core.Published) {
 func (ch *channel) OnClose(*core.Channel, error) {
 	b := ch.session.broker
 	b.mu.Lock()
+	b.channels--
 	ch.leave()
 	b.finish(ch.session)
 }

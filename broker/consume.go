@@ -15,6 +15,7 @@ type consumer struct {
 	queue    *mailbox
 	prefetch uint16 // 0 for no limit
 	held     int    // deliveries that are not settled
+	cost     int64  // of the subscription
 	refused  bool   // for the channel's limit; listed in channel.refused
 	starved  bool   // for want of room; listed in outbox.starved
 }
@@ -47,7 +48,10 @@ func (ch *channel) consume(m *wire.BasicConsume) *exception {
 	if ch.limit > 0 && q.queue.Config().Type == queue.Quorum {
 		return raise(wire.NotImplemented, "%s does not support global qos", q.vhost.queueText(name))
 	}
-	c := &consumer{channel: ch, queue: q, prefetch: ch.prefetch}
+	if x := ch.mayAddConsumer(); x != nil {
+		return x
+	}
+	c := &consumer{channel: ch, queue: q, prefetch: ch.prefetch, cost: consumerCost + argumentsCost(m.Arguments)}
 	c.Consumer = queue.Consumer{
 		Tag: m.ConsumerTag, Priority: priority, NoAck: m.NoAck, Exclusive: m.Exclusive && q.queue.Config().Type != queue.Quorum, Arguments: m.Arguments, Receiver: c,
 	}
@@ -65,6 +69,7 @@ func (ch *channel) subscribe(c *consumer, noWait bool) *exception {
 	if ch.consumers == nil {
 		ch.consumers = make(map[string]*consumer)
 	}
+	ch.session.broker.defined += c.cost
 	q.consumers[&c.Consumer] = c
 	ch.consumers[c.Tag] = c
 	q.stir()
@@ -93,7 +98,7 @@ func (c *consumer) Deliver(_ *queue.Consumer, _ *queue.Queue, e *queue.Entry) {
 	ch, q := c.channel, c.queue
 	ch.nextTag++
 	ch.push(output{
-		kind: outDeliver, message: e.Message, properties: q.annotated(e), tag: ch.nextTag, text: c.Tag, flag: e.Redelivered,
+		kind: outDeliver, message: e.Message, properties: q.annotated(e, false), tag: ch.nextTag, text: c.Tag, flag: e.Redelivered,
 	})
 	for _, t := range []*Totals{&ch.session.broker.totals, &ch.totals, &q.totals} {
 		t.delivered(c.NoAck, e.Redelivered)
@@ -106,10 +111,10 @@ func (c *consumer) Deliver(_ *queue.Consumer, _ *queue.Queue, e *queue.Entry) {
 	ch.owe(delivery{tag: ch.nextTag, entry: e, queue: q, consumer: c})
 }
 
-// annotated are the properties of a message that a quorum queue delivers again, nil
-// for those that it was published with.
-func (q *mailbox) annotated(e *queue.Entry) wire.RawProperties {
-	if q.queue.Config().Type != queue.Quorum || e.DeliveryCount == 0 && !q.vhost.broker.traits.countsFirst {
+// annotated are the properties of a message that a quorum queue delivers again, or,
+// with first, for the first time; nil for those that it was published with.
+func (q *mailbox) annotated(e *queue.Entry, first bool) wire.RawProperties {
+	if q.queue.Config().Type != queue.Quorum || e.DeliveryCount == 0 && !first {
 		return nil
 	}
 	p, err := e.Message.Properties.Decode()
@@ -220,6 +225,7 @@ func (c *consumer) cancelled() {
 }
 
 func (c *consumer) forget() {
+	c.channel.session.broker.defined -= c.cost
 	delete(c.channel.consumers, c.Tag)
 	delete(c.queue.consumers, &c.Consumer)
 }
@@ -273,7 +279,7 @@ func (ch *channel) get(m *wire.BasicGet) *exception {
 func (ch *channel) got(q *mailbox, e *queue.Entry, noAck bool) {
 	ch.nextTag++
 	ch.push(output{
-		kind: outGetOk, message: e.Message, properties: q.annotated(e), tag: ch.nextTag, flag: e.Redelivered, count: uint32(q.queue.Ready()),
+		kind: outGetOk, message: e.Message, properties: q.annotated(e, ch.session.broker.traits.countsFirst), tag: ch.nextTag, flag: e.Redelivered, count: uint32(q.queue.Ready()),
 	})
 	for _, t := range []*Totals{&ch.session.broker.totals, &ch.totals, &q.totals} {
 		t.got(noAck, e.Redelivered)

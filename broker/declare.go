@@ -75,9 +75,7 @@ func (ch *channel) declaredQueue(m *wire.QueueDeclare) (*mailbox, *exception) {
 	} else if x := reserved("queue", m.Queue); x != nil {
 		return nil, x
 	}
-	if m.Exclusive && !s.broker.traits.exclusiveLasts {
-		m.Durable = false
-	}
+	m.Durable = m.Durable && !m.Exclusive
 	if x := ch.may(mayConfigure, "queue", m.Queue); x != nil {
 		return nil, x
 	}
@@ -109,6 +107,9 @@ func (ch *channel) newQueue(m *wire.QueueDeclare) (*mailbox, *exception) {
 	}
 	if !m.Durable && !m.Exclusive && !s.broker.traits.transient {
 		return nil, errTransient
+	}
+	if x := s.broker.mayAddQueue(m.Queue); x != nil {
+		return nil, x
 	}
 	var owner *session
 	if m.Exclusive {

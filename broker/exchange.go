@@ -1,7 +1,6 @@
 package broker
 
 import (
-	"reflect"
 	"slices"
 	"strings"
 
@@ -64,6 +63,9 @@ func (ch *channel) declaredExchange(m *wire.ExchangeDeclare) *exception {
 			return x
 		}
 	}
+	if x := v.mayAddExchange(m.Exchange); x != nil {
+		return x
+	}
 	err := v.router.Declare(route.Exchange{
 		Name: m.Exchange, Type: m.Type, Durable: m.Durable, AutoDelete: m.AutoDelete, Internal: m.Internal, Arguments: m.Arguments,
 	})
@@ -121,7 +123,7 @@ func (ch *channel) exchangeDelete(m *wire.ExchangeDelete) *exception {
 	if m.IfUnused && v.router.InUse(name) {
 		return raise(wire.PreconditionFailed, "%s in use", v.exchangeText(name))
 	}
-	v.forget(append(v.router.Delete(name), name)...)
+	v.forget(append(v.router.Delete(name), name))
 	return ch.answer(m.NoWait, &wire.ExchangeDeleteOk{})
 }
 
@@ -180,6 +182,9 @@ func (ch *channel) bind(b route.Binding) *exception {
 	if x := v.bindable(b, ch.session); x != nil {
 		return x
 	}
+	if x := v.mayAddBinding(b.Source); x != nil && !v.router.Bound(b) {
+		return x
+	}
 	if err := v.router.Bind(b); err != nil {
 		return v.routeRefusal(err)
 	}
@@ -191,11 +196,11 @@ func (ch *channel) unbind(b route.Binding) *exception {
 		return x
 	}
 	v := ch.session.vhost
-	if q := v.queues[b.Destination]; !b.ToExchange && q != nil && q.owner != nil && q.owner != ch.session && v.bound(b) {
+	if q := v.queues[b.Destination]; !b.ToExchange && q != nil && q.owner != nil && q.owner != ch.session && v.router.Bound(b) {
 		return q.locked()
 	}
 	_, gone := v.router.Unbind(b) // RabbitMQ does not mind if there is none
-	v.forget(gone...)
+	v.forget(gone)
 	return nil
 }
 
@@ -212,11 +217,6 @@ func (ch *channel) mayBind(b route.Binding) *exception {
 		return errDefaultExchange
 	}
 	return ch.may(mayRead, "exchange", b.Source)
-}
-
-// bound tells whether there is such a binding.
-func (v *vhost) bound(b route.Binding) bool {
-	return slices.ContainsFunc(v.router.Bindings(), func(o route.Binding) bool { return reflect.DeepEqual(o, b) })
 }
 
 // bindable is nil if both ends exist and are not somebody else's.

@@ -20,6 +20,7 @@ type mailbox struct {
 	idleSince time.Time
 	totals    Totals
 
+	cost         int64 // of the definition
 	unackedBytes int64
 	persistent   int
 }
@@ -29,7 +30,8 @@ var never time.Time
 func (v *vhost) newMailbox(cfg queue.Config, owner *session) *mailbox {
 	b := v.broker
 	now := b.clock.now()
-	q := &mailbox{vhost: v, name: cfg.Name, owner: owner, idleSince: now}
+	q := &mailbox{vhost: v, name: cfg.Name, owner: owner, idleSince: now, cost: queueCost + argumentsCost(cfg.Arguments)}
+	b.defined += q.cost
 	q.queue = queue.New(cfg, q, now)
 	q.deadline.ring = q.expire
 	v.queues[q.name] = q
@@ -114,7 +116,8 @@ func (q *mailbox) remove() int {
 	}
 	q.removed = true
 	delete(v.queues, q.name)
-	v.forget(v.router.RemoveQueue(q.name)...)
+	v.forget(v.router.RemoveQueue(q.name))
+	v.broker.defined -= q.cost
 	v.broker.clock.set(&q.deadline, never)
 	if q.owner != nil {
 		delete(q.owner.exclusive, q)

@@ -26,6 +26,7 @@ type settings struct {
 	logger       *slog.Logger
 	memory       int64
 	maxMessage   int64
+	limits       Limits
 	ackTimeout   time.Duration
 	server       core.ServerConfig
 	journal      int
@@ -118,6 +119,9 @@ func WithLogger(l *slog.Logger) Option { return func(s *settings) { s.logger = l
 // connection.blocked and nothing more is read from them. A quarter above it,
 // publishing ends the connection with 506. Default 1 GiB.
 func WithMemoryLimit(bytes int64) Option { return func(s *settings) { s.memory = bytes } }
+
+// WithLimits bounds what clients can make. Default: see Limits.
+func WithLimits(l Limits) Option { return func(s *settings) { s.limits = l } }
 
 // WithMaxMessage bounds the body of a message, in bytes; a larger one closes its
 // channel with 406. Default: the profile's.

@@ -46,11 +46,11 @@ type output struct {
 
 // Limits of what waits for a client in its outbox, besides what core buffers.
 const (
-	coreRoom   = 1 << 20   // bytes that core buffers
-	outboxRoom = 256 << 10 // bytes above which consumers get nothing more
-	outboxMost = 1 << 17   // outputs above which a client that does not read is dropped
-	replyRoom  = 64 << 20  // bytes above which a client that does not read its replies is
-	outputCost = 64        // bytes that an output counts besides its message
+	coreRoom    = 1 << 20   // bytes that core buffers
+	outboxRoom  = 256 << 10 // bytes above which consumers get nothing more
+	outboxMost  = 1 << 17   // outputs above which a client that does not read is dropped
+	outboxShare = 8         // and what part of the memory limit they may be, as the answers to basic.get and direct replies
+	outputCost  = 64        // bytes that an output counts besides its message
 )
 
 // outbox is what waits for a client. It is under Broker.mu but for stuck and
@@ -111,7 +111,7 @@ func (o *outbox) wakeStarved() bool {
 func (s *session) take() (batch []output, again bool) {
 	o := &s.out
 	if o.choked {
-		if len(o.waiting) > outboxMost {
+		if len(o.waiting) > outboxMost || int64(o.bytes) > max(s.broker.settings.memory/outboxShare, 2*s.broker.settings.maxMessage) {
 			s.push(output{kind: outAbort})
 			s.gone = true
 		}

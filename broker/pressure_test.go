@@ -198,7 +198,7 @@ func TestAnOperatorClosesAConnectionThatDoesNotRead(t *testing.T) {
 
 // Replies are in no queue and on no account until they leave.
 func TestAClientThatDoesNotReadItsRepliesIsDropped(t *testing.T) {
-	b := start(t)
+	b := start(t, broker.WithMaxMessage(1<<20), broker.WithMemoryLimit(64<<20))
 	ch := openChannel(t, b)
 	makeQueues(t, ch, "requests")
 	conn := rawClient(t, b, &wire.BasicConsume{Queue: "amq.rabbitmq.reply-to", NoAck: true}, &wire.BasicPublish{RoutingKey: "requests"})
@@ -214,7 +214,7 @@ func TestAClientThatDoesNotReadItsRepliesIsDropped(t *testing.T) {
 	}
 	to, _ := get(t, ch, "requests").Properties.ReplyTo()
 	body := string(make([]byte, 1<<20))
-	for range 72 {
+	for range 32 {
 		send(t, ch, to, body)
 	}
 	if err := b.WaitConnections(timeout(t), 1); err != nil {

@@ -67,18 +67,13 @@ func (ch *channel) nameReply(raw wire.RawProperties) (wire.RawProperties, bool, 
 }
 
 // deliverReplies delivers a message to those whose replies it is. It has still not
-// been routed to a queue, as far as mandatory goes. Replies wait in no queue, so
-// whoever does not read them is dropped when they are too many.
+// been routed to a queue, as far as mandatory goes.
 func (b *Broker) deliverReplies(m *queue.Message, keys []string) {
 	for _, key := range keys {
 		if !strings.HasPrefix(key, replyToName) {
 			continue
 		}
 		if r := b.replies[key]; r != nil {
-			if s := r.channel.session; s.out.bytes > replyRoom {
-				s.cut()
-				continue
-			}
 			r.channel.nextTag++
 			r.channel.push(output{kind: outDeliver, message: m, tag: r.channel.nextTag, text: r.tag})
 		}

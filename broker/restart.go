@@ -57,13 +57,13 @@ func (v *vhost) lasts(bound route.Binding) bool {
 	return source && destination
 }
 
-// refill takes over the persistent messages of a queue of the same kind.
+// refill puts the persistent messages of another queue into this one.
 func (q *mailbox) refill(from *queue.Queue) {
 	persistent := from.Config().Type == queue.Quorum
 	for e := range from.Messages() {
 		if e.Message.Persistent || persistent {
 			q.account(e.Message, 1)
-			q.queue.Inherit(from, e)
+			q.queue.Restore(from, e)
 		}
 	}
 	q.stir()

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/haypile/haypile/adapters/blocking"
 	"github.com/haypile/haypile/broker"
@@ -99,7 +98,7 @@ func nackUntilLost(ctx context.Context, b *broker.Broker) {
 	}
 }
 
-func TestARestartKeepsWhatIsKnownOfMessages(t *testing.T) {
+func TestARestartKeepsLimitsAndCountsOfQueues(t *testing.T) {
 	restart := func(t *testing.T, b *broker.Broker) *blocking.Channel {
 		t.Helper()
 		if err := b.Restart(timeout(t)); err != nil {
@@ -114,32 +113,6 @@ func TestARestartKeepsWhatIsKnownOfMessages(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	t.Run("their time to live goes on", func(t *testing.T) {
-		b := start(t)
-		ch := openChannel(t, b)
-		declare(t, ch, "q", blocking.Table{"x-message-ttl": 60_000})
-		persistent(t, ch, "q", "old")
-		b.Advance(40 * time.Second)
-		restart(t, b)
-		b.Advance(30 * time.Second)
-		if n := ready(b, "q"); n != 0 {
-			t.Errorf("%d messages have outlived their time", n)
-		}
-	})
-	t.Run("those delivered before are redelivered", func(t *testing.T) {
-		b := start(t)
-		ch := openChannel(t, b)
-		declare(t, ch, "q", nil)
-		persistent(t, ch, "q", "1")
-		persistent(t, ch, "q", "2")
-		get(t, ch, "q")
-		ch = restart(t, b)
-		for _, again := range []bool{true, false} {
-			if d := get(t, ch, "q"); d.Redelivered != again {
-				t.Errorf("%s: redelivered is %v", d.Body, d.Redelivered)
-			}
-		}
-	})
 	t.Run("those over a limit by coming back stay", func(t *testing.T) {
 		b := start(t)
 		ch := openChannel(t, b)

@@ -42,7 +42,7 @@ type session struct {
 type sessionInfo struct {
 	openedAt     time.Time
 	mechanism    string
-	properties   wire.Table
+	properties   wire.RawTable // decoded, they would be the most of an idle session
 	cancelNotify bool
 	channelMax   uint16
 	frameMax     uint32
@@ -97,7 +97,7 @@ func (s *session) enrol(mechanism string) {
 		return
 	}
 	s.name = fmt.Sprintf("%s -> %s", s.conn.RemoteAddr(), s.conn.LocalAddr())
-	s.about = sessionInfo{openedAt: b.clock.now(), mechanism: mechanism, properties: s.core.PeerProperties(), cancelNotify: s.core.HasCapability("consumer_cancel_notify")}
+	s.about = sessionInfo{openedAt: b.clock.now(), mechanism: mechanism, properties: s.core.PeerRawProperties(), cancelNotify: s.core.HasCapability("consumer_cancel_notify")}
 	s.channels = make(map[uint16]*channel)
 	b.sessions = append(b.sessions, s)
 }
@@ -150,7 +150,7 @@ func (s *session) enter(name string) (*vhost, *exception) {
 	case !s.user.mayOpen(name):
 		return nil, raise(wire.NotAllowed, "access to vhost '%s' refused for user '%s'", name, s.user.Name)
 	}
-	return v, nil
+	return v, s.broker.mayAddConnection()
 }
 
 // OnChannel implements core.ServerHandler.
@@ -158,6 +158,10 @@ func (s *session) OnChannel(_ *core.Conn, c *core.Channel) core.ServerChannelHan
 	ch := &channel{session: s, core: c, number: c.Number()}
 	s.broker.mu.Lock()
 	s.channels[ch.number] = ch
+	s.broker.channels++
+	if x := s.broker.mayAddChannel(); x != nil {
+		s.fail(x, wire.ChannelOpenID)
+	}
 	s.broker.finish(s)
 	return ch
 }
@@ -201,7 +205,7 @@ func (s *session) OnClose(_ *core.Conn, err error) {
 func (s *session) leave() {
 	s.broker.clock.set(&s.delay, never)
 	s.end()
-	s.out.waiting, s.out.stuck = nil, nil
+	s.out.waiting, s.out.stuck, s.out.starved = nil, nil, nil
 }
 
 func (s *session) sortedChannels() []*channel {

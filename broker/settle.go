@@ -114,20 +114,18 @@ func (ch *channel) release(c *consumer) {
 // giveBack returns deliveries to their queues.
 func (ch *channel) giveBack(all []delivery) {
 	now := ch.session.broker.clock.now()
-	var entries []*queue.Entry
-	for len(all) > 0 {
-		q, rest := all[0].queue, all[:0:0]
-		entries = entries[:0]
-		for _, d := range all {
-			if d.queue == q {
-				entries = append(entries, d.entry)
-			} else {
-				rest = append(rest, d)
-			}
+	entries := make(map[*mailbox][]*queue.Entry, 1)
+	var queues []*mailbox // in the order in which they come up
+	for i := range all {
+		q := all[i].queue
+		if entries[q] == nil {
+			queues = append(queues, q)
 		}
-		q.queue.Return(entries, now)
+		entries[q] = append(entries[q], all[i].entry)
+	}
+	for _, q := range queues {
+		q.queue.Return(entries[q], now)
 		q.stir()
-		all = rest
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/haypile/haypile/broker/internal/queue"
 	"github.com/haypile/haypile/core"
+	"github.com/haypile/haypile/core/wire"
 )
 
 // State is what the broker holds now.
@@ -55,10 +56,11 @@ func (s *session) state() ConnectionState {
 	c := ConnectionState{
 		Name: s.name, State: "running",
 		PeerAddress: address(s.conn.RemoteAddr()), LocalAddress: address(s.conn.LocalAddr()),
-		OpenedAt: a.openedAt, Mechanism: a.mechanism, Properties: a.properties.Clone(),
+		OpenedAt: a.openedAt, Mechanism: a.mechanism,
 		ChannelMax: a.channelMax, FrameMax: a.frameMax, Heartbeat: a.heartbeat,
 		Traffic: a.traffic, Buffered: a.buffered + s.out.bytes,
 	}
+	c.Properties, _ = a.properties.Decode(wire.Limits{}) // core has checked them
 	c.ProvidedName = s.providedName()
 	if s.user != nil {
 		c.User = s.user.Name
@@ -84,8 +86,9 @@ func (s *session) state() ConnectionState {
 }
 
 func (s *session) providedName() string {
-	name, _ := s.about.properties["connection_name"].(string)
-	return name
+	name, _, _ := s.about.properties.Lookup("connection_name")
+	text, _ := name.(string)
+	return text
 }
 
 func (ch *channel) state() ChannelState {

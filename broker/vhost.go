@@ -35,7 +35,7 @@ func (v *vhost) traffic(exchange string) (in, out uint64) {
 }
 
 // forget drops the counts of exchanges that are gone.
-func (v *vhost) forget(exchanges ...string) {
+func (v *vhost) forget(exchanges []string) {
 	for _, name := range exchanges {
 		delete(v.passed, name)
 	}

@@ -318,6 +318,10 @@ func (c *Conn) PeerProperties() wire.Table {
 	return t
 }
 
+// PeerRawProperties is PeerProperties as it came, which may be kept and must not
+// be changed.
+func (c *Conn) PeerRawProperties() wire.RawTable { return c.peer }
+
 // HasCapability tells whether the peer announced the capability, such as
 // "publisher_confirms", as true.
 func (c *Conn) HasCapability(name string) bool {

@@ -19,7 +19,6 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
-	"runtime/debug"
 	"runtime/pprof"
 	"strings"
 	"sync"
@@ -29,6 +28,7 @@ import (
 	"github.com/haypile/haypile/adapters/driver"
 	"github.com/haypile/haypile/bench/internal/cputime"
 	"github.com/haypile/haypile/bench/internal/loops"
+	"github.com/haypile/haypile/bench/internal/usage"
 	"github.com/haypile/haypile/core"
 	"github.com/haypile/haypile/core/wire"
 )
@@ -101,17 +101,17 @@ func measure(adapter, url string, n int, hold time.Duration, profile string) err
 		return err
 	}
 	conns := make([]*driver.Conn, n)
-	before := use()
+	before := usage.Settled()
 	if err := open(loop, params, conns); err != nil {
 		return err
 	}
 	began := cputime.Spent()
 	time.Sleep(hold)
 	spent := cputime.Spent() - began
-	after := use()
+	after := usage.Settled()
 	fmt.Printf("adapter=%s n=%d resident_bytes=%d heap_bytes=%d stack_bytes=%d goroutines=%.3f cpu_percent=%.2f\n", adapter, n,
-		(after.resident-before.resident)/n, (after.heap-before.heap)/n, (after.stack-before.stack)/n,
-		float64(after.goroutines-before.goroutines)/float64(n), 100*spent.Seconds()/hold.Seconds())
+		(after.Resident-before.Resident)/n, (after.Heap-before.Heap)/n, (after.Stack-before.Stack)/n,
+		float64(after.Goroutines-before.Goroutines)/float64(n), 100*spent.Seconds()/hold.Seconds())
 	if profile != "" {
 		f, err := os.Create(profile)
 		if err != nil {
@@ -170,22 +170,4 @@ func (h *consumer) OnOpen(c *core.Conn) {
 	if err != nil {
 		h.started(err)
 	}
-}
-
-type usage struct{ resident, heap, stack, goroutines int }
-
-// use is what the process holds when all that can be given back has been.
-func use() usage {
-	debug.FreeOSMemory()
-	time.Sleep(100 * time.Millisecond)
-	debug.FreeOSMemory()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	u := usage{heap: int(m.HeapAlloc), stack: int(m.StackInuse), goroutines: runtime.NumGoroutine()}
-	var pages int
-	if text, err := os.ReadFile("/proc/self/statm"); err == nil {
-		fmt.Sscan(string(text), new(int), &pages)
-	}
-	u.resident = pages * os.Getpagesize()
-	return u
 }

@@ -40,6 +40,7 @@ type exchange struct {
 	from      set // the bindings from it
 	matcher   matcher
 	alternate string // empty: none
+	cost      int64  // of the arguments
 }
 
 // end is where bindings lead.
@@ -88,6 +89,13 @@ func newExchange(e Exchange) (*exchange, error) {
 		if _, given := e.Arguments[argAlternate]; given {
 			return nil, wrongType(e.Name, argAlternate, name)
 		}
+	}
+	if len(e.Arguments) > 0 {
+		arguments, err := e.Arguments.AppendTo(nil)
+		if err != nil {
+			return nil, err
+		}
+		x.cost = ArgumentsCost(len(arguments))
 	}
 	return x, nil
 }

@@ -14,6 +14,7 @@ type Router[Q any] struct {
 	exchanges map[string]*exchange
 	queues    map[string]*end
 	bindings  map[identity]*binding
+	usage     Usage
 	walk      walk
 }
 
@@ -45,7 +46,7 @@ func (r *Router[Q]) Exchange(name string) (e Exchange, ok bool) {
 // Declare adds an exchange. One that exists is left as it is: the caller compares
 // it with what is asked for. The *Error is for an unknown type (503, as RabbitMQ
 // 3 has it; RabbitMQ 4 says the same with 406) or an alternate-exchange argument
-// that is no string (406).
+// that is no string (406); arguments that cannot be encoded are a *wire.EncodeError.
 func (r *Router[Q]) Declare(e Exchange) error {
 	x, err := newExchange(e)
 	if err != nil {
@@ -53,6 +54,7 @@ func (r *Router[Q]) Declare(e Exchange) error {
 	}
 	if r.exchanges[e.Name] == nil {
 		r.exchanges[e.Name] = x
+		r.countExchange(x, 1)
 	}
 	return nil
 }
@@ -128,6 +130,7 @@ func (r *Router[Q]) Bind(b Binding) error {
 	from.from.add(added, inSource)
 	to.into.add(added, inDestination)
 	from.matcher.add(added)
+	r.countBinding(added, 1)
 	return nil
 }
 
@@ -147,6 +150,12 @@ func (r *Router[Q]) Unbind(b Binding) (found bool, gone []string) {
 	return true, gone
 }
 
+// Bound reports whether there is such a binding, the same in every part.
+func (r *Router[Q]) Bound(b Binding) bool {
+	id, err := identify(b)
+	return err == nil && r.bindings[id] != nil
+}
+
 func (r *Router[Q]) destination(b Binding) *end {
 	if !b.ToExchange {
 		return r.queues[b.Destination]
@@ -158,6 +167,7 @@ func (r *Router[Q]) destination(b Binding) *end {
 }
 
 func (r *Router[Q]) remove(b *binding) {
+	r.countBinding(b, -1)
 	delete(r.bindings, b.id)
 	b.from.from.remove(b, inSource)
 	b.to.into.remove(b, inDestination)
@@ -183,6 +193,7 @@ func (r *Router[Q]) drop(doomed ...*exchange) (names []string) {
 		x := doomed[i]
 		names = append(names, x.Name)
 		delete(r.exchanges, x.Name)
+		r.countExchange(x, -1)
 		for len(x.from) > 0 {
 			r.remove(x.from.last())
 		}
