@@ -191,11 +191,7 @@ func (ch *channel) leave() {
 		c.unsubscribe()
 	}
 	if ch.tx != nil {
-		ch.endTx()
-		for i := range ch.tx.settled {
-			ch.unacked.restore([]delivery{ch.tx.settled[i].delivery})
-		}
-		ch.tx = nil
+		ch.undoTx()
 	}
 	ch.requeueAll()
 }

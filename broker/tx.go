@@ -78,17 +78,23 @@ func (ch *channel) txCommit() *exception {
 	return nil
 }
 
-func (ch *channel) txRollback() *exception {
-	if ch.tx == nil {
-		return errNoTx
-	}
+// undoTx ends the transaction as if it had never been.
+func (ch *channel) undoTx() {
+	ch.endTx()
 	undone := make([]delivery, len(ch.tx.settled))
 	for i := range ch.tx.settled {
 		undone[i] = ch.tx.settled[i].delivery
 	}
-	ch.endTx()
-	ch.tx = &transaction{}
 	ch.unacked.restore(undone)
+	ch.tx = nil
+}
+
+func (ch *channel) txRollback() *exception {
+	if ch.tx == nil {
+		return errNoTx
+	}
+	ch.undoTx()
+	ch.tx = &transaction{}
 	ch.send(&wire.TxRollbackOk{})
 	return nil
 }
