@@ -13,7 +13,7 @@ type delivery struct {
 	entry    *queue.Entry // nil once it is settled
 	queue    *mailbox
 	consumer *consumer // nil for basic.get
-	at       time.Time
+	at       time.Time // set where acks have a time limit
 }
 
 // unacked are a channel's deliveries, by ascending tag. Settling the oldest, as
