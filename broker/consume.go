@@ -101,7 +101,7 @@ func (c *consumer) Deliver(_ *queue.Consumer, _ *queue.Queue, e *queue.Entry) {
 	ch, q := c.channel, c.queue
 	ch.nextTag++
 	ch.push(output{
-		kind: outDeliver, message: e.Message, properties: q.annotated(e), tag: ch.nextTag, text: c.Tag, flag: e.Redelivered,
+		kind: outDeliver, message: e.Message, properties: q.annotated(e, false), tag: ch.nextTag, text: c.Tag, flag: e.Redelivered,
 	})
 	for _, t := range []*Totals{&ch.session.broker.totals, &ch.totals, &q.totals} {
 		t.delivered(c.NoAck, e.Redelivered)
@@ -114,10 +114,10 @@ func (c *consumer) Deliver(_ *queue.Consumer, _ *queue.Queue, e *queue.Entry) {
 	ch.owe(delivery{tag: ch.nextTag, entry: e, queue: q, consumer: c})
 }
 
-// annotated are the properties of a message that a quorum queue delivers again, nil
-// for those that it was published with.
-func (q *mailbox) annotated(e *queue.Entry) wire.RawProperties {
-	if q.queue.Config().Type != queue.Quorum || e.DeliveryCount == 0 && !q.vhost.broker.traits.countsFirst {
+// annotated are the properties of a message that a quorum queue delivers again, or,
+// with first, for the first time; nil for those that it was published with.
+func (q *mailbox) annotated(e *queue.Entry, first bool) wire.RawProperties {
+	if q.queue.Config().Type != queue.Quorum || e.DeliveryCount == 0 && !first {
 		return nil
 	}
 	p, err := e.Message.Properties.Decode()
@@ -282,7 +282,7 @@ func (ch *channel) get(m *wire.BasicGet) *exception {
 func (ch *channel) got(q *mailbox, e *queue.Entry, noAck bool) {
 	ch.nextTag++
 	ch.push(output{
-		kind: outGetOk, message: e.Message, properties: q.annotated(e), tag: ch.nextTag, flag: e.Redelivered, count: uint32(q.queue.Ready()),
+		kind: outGetOk, message: e.Message, properties: q.annotated(e, ch.session.broker.traits.countsFirst), tag: ch.nextTag, flag: e.Redelivered, count: uint32(q.queue.Ready()),
 	})
 	for _, t := range []*Totals{&ch.session.broker.totals, &ch.totals, &q.totals} {
 		t.got(noAck, e.Redelivered)

@@ -75,9 +75,7 @@ func (ch *channel) declaredQueue(m *wire.QueueDeclare) (*mailbox, *exception) {
 	} else if x := reserved("queue", m.Queue); x != nil {
 		return nil, x
 	}
-	if m.Exclusive && !s.broker.traits.exclusiveLasts {
-		m.Durable = false
-	}
+	m.Durable = m.Durable && !m.Exclusive
 	if x := ch.may(mayConfigure, "queue", m.Queue); x != nil {
 		return nil, x
 	}

@@ -53,6 +53,42 @@ func TestARestartKeepsWhatIsDurable(t *testing.T) {
 	}
 }
 
+func TestARestartKeepsWhatMessagesHaveGoneThrough(t *testing.T) {
+	b := start(t, broker.WithProfile(broker.RabbitMQ3))
+	ctx := timeout(t)
+	ch := dial(t, b.URL())
+	declare(t, ch, "jobs", nil)
+	for _, expiration := range []string{"60000", ""} {
+		err := ch.PublishConfirm(ctx, &blocking.Publishing{RoutingKey: "jobs", Properties: &blocking.Properties{DeliveryMode: blocking.Persistent, Expiration: expiration}})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	get(t, ch, "jobs") // and never acks
+	b.Advance(50 * time.Second)
+	if err := b.Restart(ctx); err != nil {
+		t.Fatal(err)
+	}
+	again := dial(t, b.URL())
+	d := get(t, again, "jobs")
+	if !d.Redelivered {
+		t.Error("it does not say that it was delivered before")
+	}
+	if d := get(t, again, "jobs"); d.Redelivered {
+		t.Error("the other one says that it was delivered before")
+	}
+	if err := d.Nack(true); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Restart(ctx); err != nil {
+		t.Fatal(err)
+	}
+	b.Advance(11 * time.Second)
+	if n := ready(b, "jobs"); n != 1 {
+		t.Errorf("%d messages are left of the one whose time is over and the one that has time", n)
+	}
+}
+
 func hasBinding(s broker.State, source, destination string) bool {
 	for _, b := range s.Bindings {
 		if b.Source == source && b.Destination == destination {

@@ -23,24 +23,23 @@ const (
 
 // traits are what profiles differ in.
 type traits struct {
-	version        string
-	transient      bool   // queues that are neither durable nor exclusive
-	globalQos      bool   // a prefetch of the channel
-	maxMessage     int64  // bytes
-	frameMin       uint32 // the least frame-max
-	ackTimeout     time.Duration
-	verboseAccess  bool // refusals name the permission
-	softType       bool // an unknown exchange type costs the channel only
-	exclusiveLasts bool // an exclusive queue keeps its durable flag
-	countsFirst    bool // a quorum queue's first delivery has x-delivery-count
-	checksMode     bool // of messages' delivery-mode
-	strictPlain    bool // PLAIN takes no authorization identity
-	lastDeath      bool // dead letters have x-last-death headers
+	version       string
+	transient     bool   // queues that are neither durable nor exclusive
+	globalQos     bool   // a prefetch of the channel
+	maxMessage    int64  // bytes
+	frameMin      uint32 // the least frame-max
+	ackTimeout    time.Duration
+	verboseAccess bool // refusals name the permission
+	softType      bool // an unknown exchange type costs the channel only
+	countsFirst   bool // what is got from a quorum queue for the first time has x-delivery-count
+	checksMode    bool // of messages' delivery-mode
+	strictPlain   bool // PLAIN takes no authorization identity
+	lastDeath     bool // dead letters have x-last-death headers
 }
 
 var profiles = map[Profile]traits{
 	RabbitMQ4: {version: "4.3.0", maxMessage: 16 << 20, frameMin: 8192, ackTimeout: core.Off, verboseAccess: true, softType: true, lastDeath: true},
-	RabbitMQ3: {version: "3.10.8", transient: true, globalQos: true, maxMessage: 128 << 20, frameMin: wire.FrameMinSize, ackTimeout: 30 * time.Minute, exclusiveLasts: true, countsFirst: true, checksMode: true, strictPlain: true},
+	RabbitMQ3: {version: "3.10.8", transient: true, globalQos: true, maxMessage: 128 << 20, frameMin: wire.FrameMinSize, ackTimeout: 30 * time.Minute, countsFirst: true, checksMode: true, strictPlain: true},
 }
 
 // String is the version of RabbitMQ, such as "4.3.0".

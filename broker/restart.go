@@ -2,7 +2,6 @@ package broker
 
 import (
 	"slices"
-	"time"
 
 	"github.com/haypile/haypile/broker/internal/queue"
 	"github.com/haypile/haypile/broker/internal/route"
@@ -32,10 +31,9 @@ func (v *vhost) restore(old *vhost) {
 		names = append(names, name)
 	}
 	slices.Sort(names)
-	now := v.broker.clock.now()
 	for _, name := range names {
 		if q := old.queues[name]; q.queue.Config().Durable && q.owner == nil {
-			v.newMailbox(*q.queue.Config(), nil).refill(q.queue, now)
+			v.newMailbox(*q.queue.Config(), nil).refill(q.queue)
 		}
 	}
 	for _, bound := range old.router.Bindings() {
@@ -59,11 +57,13 @@ func (v *vhost) lasts(bound route.Binding) bool {
 }
 
 // refill puts the persistent messages of another queue into this one.
-func (q *mailbox) refill(from *queue.Queue, now time.Time) {
+func (q *mailbox) refill(from *queue.Queue) {
 	persistent := from.Config().Type == queue.Quorum
 	for e := range from.Messages() {
 		if e.Message.Persistent || persistent {
-			q.accept(e.Message, now)
+			q.account(e.Message, 1)
+			q.queue.Restore(from, e)
 		}
 	}
+	q.stir()
 }

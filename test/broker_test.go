@@ -10,18 +10,15 @@ import (
 	"github.com/haypile/haypile/adapters/blocking"
 	"github.com/haypile/haypile/core"
 	"github.com/haypile/haypile/core/wire"
-	"github.com/haypile/haypile/test/rabbitmq"
 )
 
 // One broker of their own for all tests that steer it, since starting one takes
 // longer than any of them. The last ones leave little of it.
 func TestSteeredBroker(t *testing.T) {
-	node := rabbitmq.Start(t, rabbitmq.WithTLS(), rabbitmq.WithConfig(
-		"auth_mechanisms.1 = PLAIN", "auth_mechanisms.2 = AMQPLAIN", "auth_mechanisms.3 = RABBIT-CR-DEMO", "auth_mechanisms.4 = EXTERNAL",
-	))
+	n := startNode(t, "auth_mechanisms.1 = PLAIN", "auth_mechanisms.2 = AMQPLAIN", "auth_mechanisms.3 = RABBIT-CR-DEMO", "auth_mechanisms.4 = EXTERNAL")
 	for _, test := range []struct {
 		name string
-		run  func(t *testing.T, node *rabbitmq.Node)
+		run  func(t *testing.T, n node)
 	}{
 		{"authenticates by password and challenge", mechanisms},
 		{"authenticates by client certificate", external},
@@ -31,21 +28,14 @@ func TestSteeredBroker(t *testing.T) {
 		{"closes a connection that recovers", forcedRecovery},
 		{"is killed", killed},
 	} {
-		t.Run(test.name, func(t *testing.T) { test.run(t, node) })
-	}
-}
-
-func ctl(t *testing.T, node *rabbitmq.Node, args ...string) {
-	t.Helper()
-	if _, err := node.Ctl(testContext(t), args...); err != nil {
-		t.Fatal(err)
+		t.Run(test.name, func(t *testing.T) { test.run(t, n) })
 	}
 }
 
 // An alarm holds publishes and nothing else, for as long as it takes.
-func memoryAlarm(t *testing.T, node *rabbitmq.Node) {
+func memoryAlarm(t *testing.T, n node) {
 	ctx := testContext(t)
-	url := with(nodeURL(node), beating)
+	url := with(nodeURL(n), beating)
 	told := make(events, 100)
 	publisher, consumer := dialURL(t, url, told.option()), dialURL(t, url)
 	impatient := dialURL(t, with(url, "blocked_timeout=1000"))
@@ -53,7 +43,7 @@ func memoryAlarm(t *testing.T, node *rabbitmq.Node) {
 	q := queue(t, in)
 	publish(t, in, &blocking.Publishing{RoutingKey: q}, &blocking.Publishing{RoutingKey: q})
 	stuck := newFlood(t, url)
-	ctl(t, node, "set_vm_memory_high_watermark", "0.0000001")
+	n.alarm(t, true)
 	stuck.start()
 	// The broker tells a connection when it publishes.
 	for _, conn := range []*blocking.Conn{publisher, impatient} {
@@ -75,7 +65,7 @@ func memoryAlarm(t *testing.T, node *rabbitmq.Node) {
 		t.Errorf("publish during the alarm: %v", err)
 	}
 	fetch(t, in, q)
-	ctl(t, node, "set_vm_memory_high_watermark", "0.4")
+	n.alarm(t, false)
 	publish(t, out, &blocking.Publishing{RoutingKey: q})
 	stuck.wait()
 	if e := await[blocking.Blocked](t, told); e.Reason != "low on memory" {
@@ -156,10 +146,10 @@ func (f *flood) wait() {
 }
 
 // Both the channel and its consumer tell what the broker ended them for.
-func ackTimeout(t *testing.T, node *rabbitmq.Node) {
-	ctl(t, node, "eval", "application:set_env(rabbit, consumer_timeout, 300), application:set_env(rabbit, channel_tick_interval, 200).")
+func ackTimeout(t *testing.T, n node) {
+	pass, restore := n.lateAcks(t)
 	told := make(events, 100)
-	conn := dialURL(t, nodeURL(node), told.option())
+	conn := dialURL(t, nodeURL(n), told.option())
 	ch := channel(t, conn)
 	q := queue(t, ch)
 	publish(t, ch, &blocking.Publishing{RoutingKey: q})
@@ -171,6 +161,7 @@ func ackTimeout(t *testing.T, node *rabbitmq.Node) {
 			break
 		}
 		late = d
+		pass()
 		<-ch.Done()
 	}
 	failed := await[blocking.ChannelFailed](t, told)
@@ -186,16 +177,16 @@ func ackTimeout(t *testing.T, node *rabbitmq.Node) {
 	if err := late.Ack(); !errors.Is(err, blocking.ErrClosed) {
 		t.Errorf("ack: %v", err)
 	}
-	ctl(t, node, "eval", "application:set_env(rabbit, consumer_timeout, 1800000).")
+	restore()
 	if d := fetch(t, channel(t, conn), q); !d.Redelivered {
 		t.Error("the message does not say that it comes again")
 	}
 }
 
-func forcedClose(t *testing.T, node *rabbitmq.Node) {
-	conn := dialURL(t, nodeURL(node))
+func forcedClose(t *testing.T, n node) {
+	conn := dialURL(t, nodeURL(n))
 	ch := channel(t, conn)
-	ctl(t, node, "close_all_connections", "for the test")
+	n.closeConnections(t, "for the test")
 	<-conn.Done()
 	if err := conn.Err(); !errors.Is(err, blocking.ConnectionForced) {
 		t.Errorf("connection ended with %v", err)
@@ -204,11 +195,11 @@ func forcedClose(t *testing.T, node *rabbitmq.Node) {
 }
 
 // What the program holds from before a reconnect does no harm after it.
-func forcedRecovery(t *testing.T, node *rabbitmq.Node) {
+func forcedRecovery(t *testing.T, n node) {
 	ctx := testContext(t)
 	told := make(events, 100)
 	var acks atomic.Int32
-	conn := dialURL(t, nodeURL(node), told.option(), blocking.WithRecovery(&blocking.Recovery{}), blocking.WithParams(func(p *blocking.Params) {
+	conn := dialURL(t, nodeURL(n), told.option(), blocking.WithRecovery(&blocking.Recovery{}), blocking.WithParams(func(p *blocking.Params) {
 		p.Client.Trace = func(f *core.TraceFrame) {
 			if f.Sent && f.Method == wire.BasicAckID {
 				acks.Add(1)
@@ -228,7 +219,7 @@ func forcedRecovery(t *testing.T, node *rabbitmq.Node) {
 		}
 		if old == nil {
 			old = d
-			ctl(t, node, "close_all_connections", "for the test")
+			n.closeConnections(t, "for the test")
 			if e := await[blocking.Lost](t, told); !errors.Is(e.Err, blocking.ConnectionForced) {
 				t.Errorf("lost for %v", e.Err)
 			}
@@ -279,13 +270,11 @@ func await[E blocking.Event](t *testing.T, told events) E {
 	}
 }
 
-func killed(t *testing.T, node *rabbitmq.Node) {
-	conn := dialURL(t, nodeURL(node))
+func killed(t *testing.T, n node) {
+	conn := dialURL(t, nodeURL(n))
 	ch := channel(t, conn)
 	_, ended := consume(t, ch, &blocking.Consume{Queue: queue(t, ch)})
-	if err := node.Kill(); err != nil {
-		t.Fatal(err)
-	}
+	n.kill(t)
 	if err := <-ended; !errors.Is(err, blocking.ErrClosed) {
 		t.Errorf("consumer ended with %v", err)
 	}

@@ -13,7 +13,6 @@ import (
 	"github.com/haypile/haypile/adapters/driver"
 	"github.com/haypile/haypile/core"
 	"github.com/haypile/haypile/core/wire"
-	"github.com/haypile/haypile/test/rabbitmq"
 )
 
 // callback is a connection of driver, for what core can do and the blocking
@@ -255,18 +254,18 @@ func (m demo) Challenge(challenge []byte) (wire.Secret, error) {
 	return wire.NewSecret("My password is " + m.password), nil
 }
 
-func mechanisms(t *testing.T, node *rabbitmq.Node) {
+func mechanisms(t *testing.T, n node) {
 	for name, m := range map[string]core.Mechanism{
 		"AMQPLAIN":           core.AMQPlain("guest", wire.NewSecret("guest")),
 		"challenge-response": demo{"guest", "guest"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			dialCallback(t, nodeURL(node), func(cfg *core.ClientConfig) { cfg.Mechanisms = []core.Mechanism{m} }).works()
+			dialCallback(t, nodeURL(n), func(cfg *core.ClientConfig) { cfg.Mechanisms = []core.Mechanism{m} }).works()
 		})
 	}
 	fails := func(t *testing.T, m core.Mechanism) error {
 		checkLeaks(t)
-		params, err := driver.ParseURI(nodeURL(node))
+		params, err := driver.ParseURI(nodeURL(n))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"github.com/haypile/haypile/adapters/blocking"
-	"github.com/haypile/haypile/test/rabbitmq"
 )
 
 func TestDeferredPublishesInAWindowAreAllConfirmed(t *testing.T) {
@@ -58,9 +57,9 @@ func TestDeferredPublishesInAWindowAreAllConfirmed(t *testing.T) {
 }
 
 func TestPublishesThatDoNotWaitAreRefusedDuringAnAlarm(t *testing.T) {
-	node := rabbitmq.Start(t, rabbitmq.WithTLS())
+	n := startNode(t)
 	blocked, free := make(chan struct{}, 1), make(chan struct{}, 1)
-	conn := dialURL(t, nodeURL(node), blocking.WithEvents(func(e blocking.Event) {
+	conn := dialURL(t, nodeURL(n), blocking.WithEvents(func(e blocking.Event) {
 		switch e.(type) {
 		case blocking.Blocked:
 			blocked <- struct{}{}
@@ -73,9 +72,7 @@ func TestPublishesThatDoNotWaitAreRefusedDuringAnAlarm(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := node.Ctl(ctx, "set_vm_memory_high_watermark", "0.0000001"); err != nil {
-		t.Fatal(err)
-	}
+	n.alarm(t, true)
 	eventually(t, "publisher blocked", func() bool { // RabbitMQ tells those who publish
 		err := ch.Publish(ctx, &blocking.Publishing{})
 		if err != nil && !errors.Is(err, blocking.ErrBackpressure) {
@@ -87,9 +84,7 @@ func TestPublishesThatDoNotWaitAreRefusedDuringAnAlarm(t *testing.T) {
 	if err := ch.PublishConfirm(ctx, &blocking.Publishing{}); !errors.Is(err, blocking.ErrBackpressure) {
 		t.Errorf("during the alarm: %v", err)
 	}
-	if _, err := node.Ctl(ctx, "set_vm_memory_high_watermark", "0.4"); err != nil {
-		t.Fatal(err)
-	}
+	n.alarm(t, false)
 	<-free
 	if err := ch.PublishConfirm(ctx, &blocking.Publishing{}); err != nil {
 		t.Errorf("after the alarm: %v", err)

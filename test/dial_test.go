@@ -16,7 +16,6 @@ import (
 	"github.com/haypile/haypile/adapters/blocking"
 	"github.com/haypile/haypile/adapters/driver"
 	"github.com/haypile/haypile/core"
-	"github.com/haypile/haypile/test/rabbitmq"
 )
 
 // fails dials and returns the error, which must be a *DialError.
@@ -51,7 +50,7 @@ func as[E error](t *testing.T, err error) (e E) {
 func broker(t *testing.T) string { return host(t, brokerURL(t)) }
 
 // plainBroker is broker without TLS in every run.
-func plainBroker(t *testing.T) string { return host(t, rabbitmq.URL(t)) }
+func plainBroker(t *testing.T) string { return host(t, plainURL(t)) }
 
 func host(t *testing.T, uri string) string {
 	t.Helper()

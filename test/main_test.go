@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"maps"
+	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -23,7 +24,18 @@ import (
 	"github.com/haypile/haypile/test/rabbitmq"
 )
 
-func TestMain(m *testing.M) { rabbitmq.Main(m) }
+func TestMain(m *testing.M) {
+	flag.Parse()
+	switch *against {
+	case "rabbitmq":
+		rabbitmq.Main(m)
+	case "embedded":
+		os.Exit(mainEmbedded(m))
+	default:
+		fmt.Fprintf(os.Stderr, "no broker %q\n", *against)
+		os.Exit(2)
+	}
+}
 
 // adapter is what the tests run on. The test command runs them on each.
 var adapter = flag.String("adapter", "stdnet", "what connections run on: "+strings.Join(slices.Sorted(maps.Keys(adapterLoops)), ", "))
@@ -31,44 +43,40 @@ var adapter = flag.String("adapter", "stdnet", "what connections run on: "+strin
 // secure has every connection encrypted.
 var secure = flag.Bool("tls", false, "use the broker's TLS listener")
 
-var adapterLoops = map[string]func(t *testing.T) adapters.Loop{
-	"stdnet": func(*testing.T) adapters.Loop { return stdnet.New() },
-	"gnet": func(t *testing.T) adapters.Loop {
-		l, err := gnet.New()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return l
-	},
-	"evio": func(t *testing.T) adapters.Loop {
-		l, err := evio.New()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return l
-	},
-	"ioloop": func(t *testing.T) adapters.Loop {
+var adapterLoops = map[string]func() (adapters.Loop, error){
+	"stdnet": func() (adapters.Loop, error) { return stdnet.New(), nil },
+	"gnet":   func() (adapters.Loop, error) { return gnet.New() },
+	"evio":   func() (adapters.Loop, error) { return evio.New() },
+	"ioloop": func() (adapters.Loop, error) {
 		l, err := ioloop.New()
 		if err != nil {
-			t.Fatal(err)
+			return nil, err
 		}
 		go func() {
 			if err := l.Start(); err != nil && !errors.Is(err, ioloop.ErrClosed) {
-				t.Error(err)
+				panic(err)
 			}
 		}()
-		return l
+		return l, nil
 	},
+}
+
+// createLoop makes a loop of the adapter.
+func createLoop() (adapters.Loop, error) {
+	create := adapterLoops[*adapter]
+	if create == nil {
+		return nil, fmt.Errorf("no adapter %q", *adapter)
+	}
+	return create()
 }
 
 // newLoop is a loop of the adapter, closed at the end of the test.
 func newLoop(t *testing.T) adapters.Loop {
 	t.Helper()
-	create := adapterLoops[*adapter]
-	if create == nil {
-		t.Fatalf("no adapter %q", *adapter)
+	l, err := createLoop()
+	if err != nil {
+		t.Fatal(err)
 	}
-	l := create(t)
 	t.Cleanup(func() {
 		l.Close()
 		<-l.Done()
@@ -96,17 +104,9 @@ func dial(t *testing.T, query string, opts ...blocking.Option) *blocking.Conn {
 func brokerURL(t *testing.T) string {
 	t.Helper()
 	if *secure {
-		return rabbitmq.TLSURL(t)
+		return secureURL(t)
 	}
-	return rabbitmq.URL(t)
-}
-
-// nodeURL is the node's, which has TLS.
-func nodeURL(n *rabbitmq.Node) string {
-	if *secure {
-		return n.TLSURL()
-	}
-	return n.URL()
+	return plainURL(t)
 }
 
 // with adds arguments to the query of a URI.
@@ -218,7 +218,7 @@ func checkLeaks(t *testing.T) {
 	t.Cleanup(func() {
 		var left []string
 		for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
-			if left = libraryGoroutines(); len(left) == 0 {
+			if left = servers.others(libraryGoroutines()); len(left) == 0 {
 				return
 			}
 		}

@@ -13,7 +13,6 @@ import (
 	"github.com/haypile/haypile/adapters/blocking"
 	"github.com/haypile/haypile/core"
 	"github.com/haypile/haypile/core/wire"
-	"github.com/haypile/haypile/test/rabbitmq"
 )
 
 // reopening dials with everything that keeps a channel going.
@@ -273,10 +272,10 @@ func TestAnExclusiveQueueIsRecoveredWhenTheBrokerLetsGo(t *testing.T) {
 }
 
 func TestAPoolDuringAnAlarm(t *testing.T) {
-	node := rabbitmq.Start(t, rabbitmq.WithTLS())
+	n := startNode(t)
 	checkLeaks(t)
 	ctx := testContext(t)
-	p, err := blocking.DialPool(ctx, nodeURL(node), blocking.PoolSize{}, blocking.WithLoop(newLoop(t)))
+	p, err := blocking.DialPool(ctx, nodeURL(n), blocking.PoolSize{}, blocking.WithLoop(newLoop(t)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -292,7 +291,7 @@ func TestAPoolDuringAnAlarm(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	ctl(t, node, "set_vm_memory_high_watermark", "0.0000001")
+	n.alarm(t, true)
 	eventually(t, "publishers blocked", func() bool {
 		short, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
 		defer cancel()
@@ -316,7 +315,7 @@ func TestAPoolDuringAnAlarm(t *testing.T) {
 		t.Errorf("the publish did not wait: %v", err)
 	default:
 	}
-	ctl(t, node, "set_vm_memory_high_watermark", "0.4")
+	n.alarm(t, false)
 	if err := <-held; err != nil {
 		t.Errorf("after the alarm: %v", err)
 	}

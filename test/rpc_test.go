@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/haypile/haypile/adapters/blocking"
-	"github.com/haypile/haypile/test/rabbitmq"
 )
 
 // serveDoubling answers requests with their bodies, twice, until the test ends.
@@ -64,13 +63,13 @@ func TestCallsAreAnsweredByDirectReplyTo(t *testing.T) {
 }
 
 func TestCallsGoOnAfterTheBrokerWasKilled(t *testing.T) {
-	node := rabbitmq.Start(t, rabbitmq.WithTLS())
+	n := startNode(t)
 	ctx := testContext(t)
 	opts := []blocking.Option{
 		blocking.WithRecovery(&blocking.Recovery{}),
 		blocking.WithParams(func(p *blocking.Params) { p.RetryDelay, p.MaxRetryDelay = 200*time.Millisecond, time.Second }),
 	}
-	conn, server := dialURL(t, nodeURL(node), opts...), dialURL(t, nodeURL(node), opts...)
+	conn, server := dialURL(t, nodeURL(n), opts...), dialURL(t, nodeURL(n), opts...)
 	for _, q := range []string{"served", "silent"} {
 		if _, err := channel(t, server).QueueDeclare(ctx, &blocking.QueueDeclare{Queue: q, Durable: true}); err != nil {
 			t.Fatal(err)
@@ -97,7 +96,7 @@ func TestCallsGoOnAfterTheBrokerWasKilled(t *testing.T) {
 		}
 		return d != nil
 	})
-	restart(t, node)
+	n.restart(t)
 	if err := <-result; !errors.Is(err, blocking.ErrUnknownOutcome) {
 		t.Errorf("the call under way: %v", err)
 	}

@@ -13,9 +13,9 @@ import (
 )
 
 // In EXTERNAL the broker takes the user from the client's certificate.
-func external(t *testing.T, node *rabbitmq.Node) {
-	cert, key := node.ClientCert()
-	u, err := url.Parse(node.TLSURL())
+func external(t *testing.T, n node) {
+	cert, key := n.(rabbit).ClientCert()
+	u, err := url.Parse(n.TLSURL())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +48,7 @@ func external(t *testing.T, node *rabbitmq.Node) {
 }
 
 func TestBrokerThatNobodyVouchesFor(t *testing.T) {
-	u, err := url.Parse(rabbitmq.TLSURL(t))
+	u, err := url.Parse(secureURL(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,11 +63,11 @@ func TestBrokerThatNobodyVouchesFor(t *testing.T) {
 
 func TestWrongPortsAreTold(t *testing.T) {
 	want(t, fails(t, "amqps://guest:guest@"+plainBroker(t)), "use amqp://")
-	want(t, fails(t, "amqp://guest:guest@"+host(t, rabbitmq.TLSURL(t))), "amqps")
+	want(t, fails(t, "amqp://guest:guest@"+host(t, secureURL(t))), "amqps")
 }
 
 func TestCutInTheTLSHandshakeNamesHostAndPhase(t *testing.T) {
-	u, err := url.Parse(rabbitmq.TLSURL(t))
+	u, err := url.Parse(secureURL(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -151,8 +151,10 @@ func TestServeTLS(t *testing.T) {
 func TestClientsThatSpeakNoTLSAreTold(t *testing.T) {
 	authority := testcert.Must(t)
 	s := serve(t, listen(t), driver.ServeOptions{TLS: &tls.Config{Certificates: []tls.Certificate{authority.Pair(t, "server")}}})
-	if _, err := driver.Dial(context.Background(), newLoop(t), params(t, s.Addr().String()), nil); err == nil {
-		t.Error("it connected")
+	_, err := driver.Dial(context.Background(), newLoop(t), params(t, s.Addr().String()), nil)
+	var foreign *core.NotAMQPError
+	if !errors.As(err, &foreign) || !strings.Contains(err.Error(), "amqps") {
+		t.Errorf("the client is told %v", err)
 	}
 	var e *driver.TLSError
 	if err := <-s.errs; !errors.As(err, &e) || !strings.Contains(err.Error(), "the client does not speak TLS") {

@@ -146,11 +146,20 @@ func handshakeTLS(ctx context.Context, limit time.Duration, conn net.Conn, role 
 		err = conn.SetDeadline(time.Time{})
 	}
 	if err != nil {
+		tellForeigner(err)
 		conn.Close()
 		return nil, err
 	}
 	pipe.switched = true
 	return s, nil
+}
+
+// tellForeigner answers a peer that speaks no TLS by an alert, which crypto/tls
+// leaves to others: so it can tell that this is the wrong port.
+func tellForeigner(err error) {
+	if e := (tls.RecordHeaderError{}); errors.As(err, &e) && e.Conn != nil {
+		_, _ = e.Conn.Write([]byte{21, 3, 1, 0, 2, 2, 10}) // fatal, unexpected_message; it may have gone
+	}
 }
 
 // serverName is what the certificate must name.

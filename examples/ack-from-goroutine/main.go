@@ -2,12 +2,11 @@
 // than the broker tolerates silence, while the connection goes on sending
 // heartbeats, and has the connection's loop ack it by AddCallbackThreadsafe.
 //
-//	go run ./examples/ack-from-goroutine -url amqp://guest:guest@localhost/
+//	go run ./examples/ack-from-goroutine
 package main
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"log"
 	"time"
@@ -16,6 +15,7 @@ import (
 	"github.com/haypile/haypile/adapters/stdnet"
 	"github.com/haypile/haypile/core"
 	"github.com/haypile/haypile/core/wire"
+	"github.com/haypile/haypile/examples/internal/demo"
 )
 
 const (
@@ -23,16 +23,7 @@ const (
 	work      = 5 * time.Second // what a message takes
 )
 
-func main() {
-	log.SetFlags(0)
-	url := flag.String("url", "amqp://guest:guest@localhost/", "AMQP URI of a RabbitMQ")
-	flag.Parse()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	if err := run(ctx, *url); err != nil {
-		log.Fatal(err)
-	}
-}
+func main() { demo.Main(run) }
 
 func run(ctx context.Context, url string) error {
 	params, err := driver.ParseURI(url)
@@ -47,7 +38,7 @@ func run(ctx context.Context, url string) error {
 	close(w.known)
 	<-w.conn.Done()
 	if err := w.conn.Err(); err != nil {
-		return fmt.Errorf("%w\nThis example needs a RabbitMQ: start one, or name yours by -url", err)
+		return err
 	}
 	fmt.Println("closed in good order: the connection outlived the work")
 	return nil

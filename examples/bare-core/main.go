@@ -1,35 +1,39 @@
-// Bare-core drives core.Conn by hand over a net.Conn: no adapter, no driver, no
-// other goroutine. Any loop that can read, write and wait can do the same.
+// Bare-core drives core.Conn by hand over a net.Conn: no adapter, no driver, and no
+// goroutine but the broker's, if it brings its own. Any loop that can read, write and
+// wait can do the same.
 //
-//	go run ./examples/bare-core -addr localhost:5672
+//	go run ./examples/bare-core
 package main
 
 import (
+	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"log"
 	"net"
+	"net/url"
 	"os"
 	"time"
 
 	"github.com/haypile/haypile/core"
 	"github.com/haypile/haypile/core/wire"
+	"github.com/haypile/haypile/examples/internal/demo"
 )
 
-func main() {
-	log.SetFlags(0)
-	addr := flag.String("addr", "localhost:5672", "address of a RabbitMQ")
-	flag.Parse()
-	if err := run(*addr); err != nil {
-		log.Fatal(err)
-	}
-}
+func main() { demo.Main(run) }
 
-func run(addr string) error {
-	conn, err := net.DialTimeout("tcp", addr, 10*time.Second)
+func run(ctx context.Context, uri string) error {
+	u, err := url.Parse(uri)
 	if err != nil {
-		return fmt.Errorf("%w\nThis example needs a RabbitMQ: start one, or name yours by -addr", err)
+		return err
+	}
+	addr := u.Host
+	if u.Port() == "" {
+		addr = net.JoinHostPort(u.Hostname(), "5672")
+	}
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return err
 	}
 	defer conn.Close()
 	c, err := core.NewClient(core.ClientConfig{Host: addr}, hello{})

@@ -2,30 +2,38 @@
 
 // Bring-your-loop publishes and consumes over a loop that haypile does not have:
 // package netpollloop, written against the contract of haypile's adapters, in a
-// module of its own.
+// module of its own. Without -url, a broker in the program runs on that loop, too.
 //
-//	cd examples/bring-your-loop && go run . -url amqp://guest:guest@localhost/
+//	cd examples/bring-your-loop && go run .
 package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"log"
+	"net"
 	"time"
 
 	"example.com/bring-your-loop/netpollloop"
 	"github.com/haypile/haypile/adapters/blocking"
+	"github.com/haypile/haypile/broker"
 )
 
 func main() {
 	log.SetFlags(0)
-	url := flag.String("url", "amqp://guest:guest@localhost/", "AMQP URI of a RabbitMQ")
+	url := flag.String("url", "", "AMQP URI of a broker, such as amqp://guest:guest@localhost/; without it, one is embedded")
 	flag.Parse()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	if err := run(ctx, *url); err != nil {
-		log.Fatalf("%v\nThis example needs a RabbitMQ: start one, or name yours by -url", err)
+	err := run(ctx, *url)
+	var op *net.OpError
+	if errors.As(err, &op) && op.Op == "dial" {
+		err = fmt.Errorf("%w\nIs a broker running there? Without -url, this example brings its own", err)
+	}
+	if err != nil {
+		log.Fatal(err)
 	}
 }
 
@@ -35,6 +43,15 @@ func run(ctx context.Context, url string) error {
 		loop.Close()
 		<-loop.Done()
 	}()
+	if url == "" {
+		b, err := broker.Start(broker.WithLoop(loop))
+		if err != nil {
+			return err
+		}
+		defer b.Stop(ctx)
+		url = b.URL()
+		fmt.Println("on a broker embedded in this program; name another one by -url")
+	}
 	conn, err := blocking.Dial(ctx, url, blocking.WithLoop(loop))
 	if err != nil {
 		return err

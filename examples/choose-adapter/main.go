@@ -1,7 +1,7 @@
 // Choose-adapter picks what its connection runs on by a flag; the rest of the
 // program does not change.
 //
-//	go run ./examples/choose-adapter -adapter gnet -url amqp://guest:guest@localhost/
+//	go run ./examples/choose-adapter -adapter gnet
 package main
 
 import (
@@ -16,24 +16,13 @@ import (
 	"github.com/haypile/haypile/adapters/evio"
 	"github.com/haypile/haypile/adapters/gnet"
 	"github.com/haypile/haypile/adapters/stdnet"
+	"github.com/haypile/haypile/examples/internal/demo"
 	"github.com/haypile/haypile/ioloop"
 )
 
-func main() {
-	log.SetFlags(0)
-	url := flag.String("url", "amqp://guest:guest@localhost/", "AMQP URI of a RabbitMQ")
-	adapter := flag.String("adapter", "stdnet", "stdnet, ioloop, gnet or evio")
-	flag.Parse()
-	loop, err := newLoop(*adapter)
-	if err != nil {
-		log.Fatal(err)
-	}
-	if err := run(*url, loop); err != nil {
-		log.Fatalf("%v\nThis example needs a RabbitMQ: start one, or name yours by -url", err)
-	}
-	loop.Close()
-	<-loop.Done()
-}
+var adapter = flag.String("adapter", "stdnet", "stdnet, ioloop, gnet or evio")
+
+func main() { demo.Main(run) }
 
 // newLoop is all that knows of adapters.
 func newLoop(adapter string) (adapters.Loop, error) {
@@ -59,9 +48,15 @@ func newLoop(adapter string) (adapters.Loop, error) {
 	return nil, fmt.Errorf("no adapter %q", adapter)
 }
 
-func run(url string, loop adapters.Loop) error {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
+func run(ctx context.Context, url string) error {
+	loop, err := newLoop(*adapter)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		loop.Close()
+		<-loop.Done()
+	}()
 	conn, err := blocking.Dial(ctx, url, blocking.WithLoop(loop))
 	if err != nil {
 		return err
@@ -94,6 +89,6 @@ func run(url string, loop adapters.Loop) error {
 			break
 		}
 	}
-	fmt.Printf("%T: %d messages out, in and acknowledged in %v\n", loop, got, time.Since(begun).Round(time.Millisecond))
+	fmt.Printf("%s: %d messages out, in and acknowledged in %v\n", *adapter, got, time.Since(begun).Round(time.Millisecond))
 	return nil
 }

@@ -1,41 +1,34 @@
 // Custom-loop drives core.Conn from a loop that it has anyway: a game's, which
-// turns sixty times a second, never waits for the network, and has no goroutine
+// turns sixty times a second, never waits for the network, and needs no goroutine
 // but main's. Between two pictures it feeds the connection what has come, lets the
 // world move, and sends what there is to send.
 //
 // The game: a lander falls. It publishes its flight data; a pilot, who might be
 // far away, consumes them and publishes when to fire the engine.
 //
-//	go run ./examples/custom-loop -url amqp://guest:guest@localhost/
+//	go run ./examples/custom-loop
 package main
 
 import (
+	"context"
 	"errors"
-	"flag"
 	"fmt"
-	"log"
 	"net"
 	"net/url"
 	"time"
 
 	"github.com/haypile/haypile/core"
 	"github.com/haypile/haypile/core/wire"
+	"github.com/haypile/haypile/examples/internal/demo"
 )
 
 const framesPerSecond = 60
 
-func main() {
-	log.SetFlags(0)
-	uri := flag.String("url", "amqp://guest:guest@localhost/", "AMQP URI of a RabbitMQ, without TLS")
-	flag.Parse()
-	if err := run(*uri); err != nil {
-		log.Fatalf("%v\nThis example needs a RabbitMQ: start one, or name yours by -url", err)
-	}
-}
+func main() { demo.Main(run) }
 
-func run(uri string) error {
+func run(ctx context.Context, uri string) error {
 	g := &game{height: 6}
-	l, err := connect(uri, g)
+	l, err := connect(ctx, uri, g)
 	if err != nil {
 		return err
 	}
@@ -55,7 +48,7 @@ func run(uri string) error {
 }
 
 // connect dials, which may wait: the game has not begun.
-func connect(uri string, h core.ClientHandler) (*link, error) {
+func connect(ctx context.Context, uri string, h core.ClientHandler) (*link, error) {
 	u, err := url.Parse(uri)
 	if err != nil {
 		return nil, err
@@ -78,7 +71,7 @@ func connect(uri string, h core.ClientHandler) (*link, error) {
 	if err != nil {
 		return nil, err
 	}
-	socket, err := net.DialTimeout("tcp", cfg.Host, 10*time.Second)
+	socket, err := new(net.Dialer).DialContext(ctx, "tcp", cfg.Host)
 	if err != nil {
 		return nil, err
 	}

@@ -4,20 +4,19 @@
 // consumes them with a prefetch, and closes in good order when it has had all of
 // them.
 //
-//	go run ./examples/ioloop-consumer -url amqp://guest:guest@localhost/
+//	go run ./examples/ioloop-consumer
 package main
 
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
-	"log"
 	"time"
 
 	"github.com/haypile/haypile/adapters/driver"
 	"github.com/haypile/haypile/core"
 	"github.com/haypile/haypile/core/wire"
+	"github.com/haypile/haypile/examples/internal/demo"
 	"github.com/haypile/haypile/ioloop"
 )
 
@@ -26,16 +25,9 @@ const (
 	messages = 3
 )
 
-func main() {
-	log.SetFlags(0)
-	url := flag.String("url", "amqp://guest:guest@localhost/", "AMQP URI of a RabbitMQ")
-	flag.Parse()
-	if err := run(*url); err != nil {
-		log.Fatalf("%v\nThis example needs a RabbitMQ: start one, or name yours by -url", err)
-	}
-}
+func main() { demo.Main(run) }
 
-func run(url string) error {
+func run(ctx context.Context, url string) error {
 	params, err := driver.ParseURI(url)
 	if err != nil {
 		return err
@@ -45,8 +37,6 @@ func run(url string) error {
 		return err
 	}
 	defer loop.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
 	c := &consumer{loop: loop}
 	c.conn = driver.Open(ctx, loop, params, c)
 	go func() { // Open may fail before there is a connection to tell of it

@@ -2,7 +2,7 @@
 // is one thread, and has a message go round: each connection consumes a queue of
 // its own and publishes what comes to the queue of the next.
 //
-//	go run ./examples/one-loop-many-connections -n 1000 -url amqp://guest:guest@localhost/
+//	go run ./examples/one-loop-many-connections -n 1000
 package main
 
 import (
@@ -20,19 +20,14 @@ import (
 	"github.com/haypile/haypile/adapters/gnet"
 	"github.com/haypile/haypile/core"
 	"github.com/haypile/haypile/core/wire"
+	"github.com/haypile/haypile/examples/internal/demo"
 )
 
-func main() {
-	log.SetFlags(0)
-	url := flag.String("url", "amqp://guest:guest@localhost/", "AMQP URI of a RabbitMQ")
-	n := flag.Int("n", 1000, "how many connections")
-	flag.Parse()
-	if err := run(*url, *n); err != nil {
-		log.Fatalf("%v\nThis example needs a RabbitMQ: start one, or name yours by -url", err)
-	}
-}
+var size = flag.Int("n", 1000, "how many connections")
 
-func run(url string, n int) error {
+func main() { demo.Main(run) }
+
+func run(ctx context.Context, url string) error {
 	params, err := driver.ParseURI(url)
 	if err != nil {
 		return err
@@ -45,16 +40,17 @@ func run(url string, n int) error {
 		loop.Close()
 		<-loop.Done()
 	}()
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
-	defer cancel()
 
-	r := newRing(n)
+	r := newRing(*size)
 	before, begun := heap(), time.Now()
 	if err := r.open(ctx, loop, params); err != nil {
 		return err
 	}
 	fmt.Printf("%d connections in %v: %d goroutines, %d bytes of heap for each\n",
-		n, time.Since(begun).Round(time.Millisecond), runtime.NumGoroutine(), (heap()-before)/uint64(n))
+		*size, time.Since(begun).Round(time.Millisecond), runtime.NumGoroutine(), (heap()-before)/uint64(*size))
+	if demo.Embedded() {
+		fmt.Println("(the broker's ends of them included, which are on package net)")
+	}
 
 	begun = time.Now()
 	if err := r.send(); err != nil {

@@ -1,33 +1,22 @@
 // Quickstart declares a queue, publishes with confirms, consumes and acks.
 //
-//	go run ./examples/quickstart -url amqp://guest:guest@localhost/
+//	go run ./examples/quickstart
 package main
 
 import (
 	"context"
-	"flag"
 	"fmt"
-	"log"
-	"time"
 
 	"github.com/haypile/haypile/adapters/blocking"
+	"github.com/haypile/haypile/examples/internal/demo"
 )
 
-func main() {
-	log.SetFlags(0)
-	url := flag.String("url", "amqp://guest:guest@localhost/", "AMQP URI of a RabbitMQ")
-	flag.Parse()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	if err := run(ctx, *url); err != nil {
-		log.Fatal(err)
-	}
-}
+func main() { demo.Main(run) }
 
 func run(ctx context.Context, url string) error {
 	conn, err := blocking.Dial(ctx, url, blocking.WithName("quickstart"))
 	if err != nil {
-		return fmt.Errorf("%w\nThis example needs a RabbitMQ: start one, or name yours by -url", err)
+		return err
 	}
 	defer conn.Close(ctx)
 	fmt.Println("connected")

@@ -1,2 +1,3 @@
-// Package examples runs every program in the examples folder against a RabbitMQ.
+// Package examples runs every program in the examples folder, with a broker of its
+// own and against a RabbitMQ.
 package examples

@@ -100,7 +100,10 @@ func (c *Config) check() error {
 	if err := c.checkForeign(); err != nil {
 		return err
 	}
-	return c.checkFlags()
+	if c.Type == Quorum {
+		return c.checkReplicated()
+	}
+	return nil
 }
 
 func (c *Config) checkType() error {
@@ -113,6 +116,9 @@ func (c *Config) checkType() error {
 	case !ok:
 		return c.refuse("x-queue-type", "invalid arg 'x-queue-type' for %s: %s", c.resource(), unacceptable(v))
 	case name == "stream":
+		if err := c.checkReplicated(); err != nil {
+			return err
+		}
 		return &ArgumentError{wire.NotImplemented, "x-queue-type", "streams are not supported by this broker"}
 	case name != string(Classic) && name != string(Quorum):
 		return c.refuse("x-queue-type", "invalid arg 'x-queue-type' for %s: %s", c.resource(), quote("unsupported queue type '"+name+"'"))
@@ -133,17 +139,15 @@ func (c *Config) checkForeign() error {
 	return nil
 }
 
-func (c *Config) checkFlags() error {
-	if c.Type != Quorum {
-		return nil
-	}
+// checkReplicated refuses what a queue cannot be whose type is for many nodes.
+func (c *Config) checkReplicated() error {
 	switch {
-	case !c.Durable:
-		return c.refuse("", "invalid property 'non-durable' for %s", c.resource())
-	case c.Exclusive:
-		return c.refuse("", "invalid property 'exclusive-owner' for %s", c.resource())
 	case c.AutoDelete:
 		return c.refuse("", "invalid property 'auto-delete' for %s", c.resource())
+	case c.Exclusive:
+		return c.refuse("", "invalid property 'exclusive-owner' for %s", c.resource())
+	case !c.Durable:
+		return c.refuse("", "invalid property 'non-durable' for %s", c.resource())
 	}
 	return nil
 }

@@ -7,8 +7,8 @@ import (
 	"slices"
 )
 
-// returnedFirst is where the places of returned messages of a quorum queue begin:
-// in front of all that were never delivered.
+// returnedFirst is where the places of messages begin that were returned to a quorum
+// queue with a delivery limit: in front of all that were never delivered.
 const returnedFirst = -1 << 62
 
 // lane holds the ready messages of one priority in order. Those that were never

@@ -97,6 +97,18 @@ func (q *Queue) Publish(m *Message, now time.Time) (accepted bool) {
 	return true
 }
 
+// Restore takes a message over from a queue that a restart has ended, into the last
+// place: it remembers that it was delivered, and how long it has to live.
+func (q *Queue) Restore(from *Queue, old *Entry) {
+	e := q.entry(old.Message, 0)
+	e.DeliveryCount, e.Redelivered, e.expires = old.DeliveryCount, old.Redelivered, old.expires
+	if old.expires != never {
+		e.expires += int64(from.start.Sub(q.start))
+	}
+	q.lanes[e.lane].append(e)
+	q.added(e)
+}
+
 // entry is a new one, in the last place.
 func (q *Queue) entry(m *Message, at int64) *Entry {
 	e := q.pool.take()
@@ -165,10 +177,10 @@ func (q *Queue) Reject(e *Entry) {
 }
 
 // Return puts messages that were delivered back, in the places that they had, and
-// marks them as redelivered; in a quorum queue they come to stand behind others that
-// were returned and in front of all that were never out. Those over the delivery
-// limit, and what overflows, is dropped or dead-lettered. The slice stays the
-// caller's.
+// marks them as redelivered. In a quorum queue they go to the back, or, if it has a
+// delivery limit, behind others that were returned and in front of all that were
+// never out. Those over the limit, and what overflows, is dropped or dead-lettered.
+// The slice stays the caller's.
 func (q *Queue) Return(entries []*Entry, now time.Time) {
 	for _, e := range entries {
 		q.unacked--
@@ -186,15 +198,26 @@ func (q *Queue) putBack(e *Entry) {
 	e.Redelivered = true
 	e.DeliveryCount++
 	if q.cfg.Type == Quorum {
-		if q.cfg.DeliveryLimit >= 0 && int64(e.DeliveryCount) > q.cfg.DeliveryLimit {
+		if q.limited() && int64(e.DeliveryCount) > q.cfg.DeliveryLimit {
 			q.drop(e, DeliveryLimit)
 			return
 		}
-		q.returned++
-		e.place = q.returned
+		e.place = q.returnPlace()
 	}
 	q.lanes[e.lane].restore(e)
 	q.added(e)
+}
+
+func (q *Queue) limited() bool { return q.cfg.DeliveryLimit >= 0 }
+
+// returnPlace is where a message that comes back to a quorum queue stands.
+func (q *Queue) returnPlace() int64 {
+	if q.limited() {
+		q.returned++
+		return q.returned
+	}
+	q.place++
+	return q.place
 }
 
 // Purge drops all messages that are ready and returns how many they were. None is

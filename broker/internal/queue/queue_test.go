@@ -211,6 +211,15 @@ func TestDeliveryLimitOfQuorumQueues(t *testing.T) {
 	expect(t, h.q.Unacked(), 0)
 }
 
+func TestQuorumQueuesWithoutLimitPutReturnedMessagesBehind(t *testing.T) {
+	h := with(t, "x-queue-type", "quorum")
+	h.publish("1", "2", "3")
+	a, b := h.get(), h.get()
+	h.q.Return([]*Entry{b, a}, h.now)
+	h.publish("4")
+	h.holds("3", "2", "1", "4")
+}
+
 func TestClassicQueuesCountNoDeliveries(t *testing.T) {
 	h := declare(t, wire.QueueDeclare{})
 	h.publish("1")

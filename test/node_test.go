@@ -1,0 +1,133 @@
+package test
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"testing"
+
+	"github.com/haypile/haypile/test/rabbitmq"
+)
+
+// against is the broker that the tests run against. The test command runs them
+// against both.
+var against = flag.String("broker", "rabbitmq", "what the tests run against: rabbitmq, or embedded, which is package broker")
+
+func onEmbedded() bool { return *against == "embedded" }
+
+// reachable is a broker of which the address is known, with TLS and without.
+type reachable interface {
+	URL() string
+	TLSURL() string
+}
+
+// node is a broker that a test steers.
+type node interface {
+	reachable
+	// alarm has it run low on memory, or have enough again.
+	alarm(t *testing.T, on bool)
+	// closeConnections closes all of them, as an operator does.
+	closeConnections(t *testing.T, reason string)
+	// lateAcks has deliveries time out soon after they were made. pass is called
+	// when one has been made, and restore in the end.
+	lateAcks(t *testing.T) (pass, restore func())
+	// kill ends it with all its connections, in no good order.
+	kill(t *testing.T)
+	// flush has what was declared outlast a restart.
+	flush(t *testing.T)
+	// restart ends it and starts it with its data.
+	restart(t *testing.T)
+}
+
+// startNode starts a broker for the test, which has TLS, too. Lines of
+// configuration are for RabbitMQ alone.
+func startNode(t *testing.T, config ...string) node {
+	t.Helper()
+	if onEmbedded() {
+		return startEmbedded(t)
+	}
+	return rabbit{rabbitmq.Start(t, rabbitmq.WithTLS(), rabbitmq.WithConfig(config...))}
+}
+
+// nodeURL is the node's, with TLS when the run has it.
+func nodeURL(n reachable) string {
+	if *secure {
+		return n.TLSURL()
+	}
+	return n.URL()
+}
+
+// plainURL is the shared broker's, without TLS in every run.
+func plainURL(t *testing.T) string {
+	t.Helper()
+	if onEmbedded() {
+		return sharedEmbedded(t).URL()
+	}
+	return rabbitmq.URL(t)
+}
+
+// secureURL is the shared broker's, with TLS in every run.
+func secureURL(t *testing.T) string {
+	t.Helper()
+	if onEmbedded() {
+		return sharedEmbedded(t).TLSURL()
+	}
+	return rabbitmq.TLSURL(t)
+}
+
+// rabbit is a RabbitMQ, which rabbitmqctl steers.
+type rabbit struct{ *rabbitmq.Node }
+
+func ctl(t *testing.T, n *rabbitmq.Node, args ...string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), bound)
+	defer cancel()
+	if _, err := n.Ctl(ctx, args...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (r rabbit) alarm(t *testing.T, on bool) {
+	t.Helper()
+	watermark := "0.4"
+	if on {
+		watermark = "0.0000001"
+	}
+	ctl(t, r.Node, "set_vm_memory_high_watermark", watermark)
+}
+
+func (r rabbit) closeConnections(t *testing.T, reason string) {
+	t.Helper()
+	ctl(t, r.Node, "close_all_connections", reason)
+}
+
+func (r rabbit) lateAcks(t *testing.T) (pass, restore func()) {
+	t.Helper()
+	set := func(timeout int) {
+		ctl(t, r.Node, "eval", fmt.Sprintf("application:set_env(rabbit, consumer_timeout, %d), application:set_env(rabbit, channel_tick_interval, 200).", timeout))
+	}
+	set(300)
+	return func() {}, func() { set(1800000) }
+}
+
+func (r rabbit) kill(t *testing.T) {
+	t.Helper()
+	if err := r.Kill(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// flush: what was declared a moment ago is in memory only.
+func (r rabbit) flush(t *testing.T) {
+	t.Helper()
+	ctl(t, r.Node, "eval", "mnesia:dump_log().")
+}
+
+// restart kills as kill -9 does.
+func (r rabbit) restart(t *testing.T) {
+	t.Helper()
+	r.kill(t)
+	if err := r.Restart(); err != nil {
+		t.Fatal(err)
+	}
+}
