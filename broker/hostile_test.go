@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net"
 	"testing"
+	"time"
 
 	"github.com/haypile/haypile/adapters/blocking"
 	"github.com/haypile/haypile/broker"
@@ -166,4 +167,54 @@ func replyTo(t *testing.T) wire.RawProperties {
 		t.Fatal(err)
 	}
 	return raw
+}
+
+// Each of these queues passes its messages on to all others, which would be more
+// dead letters than anybody can count.
+func TestDeadLettersDoNotMultiplyWithoutEnd(t *testing.T) {
+	b := broker.RunT(t)
+	ch, ctx := openChannel(t, b), testContext(t)
+	if err := ch.ExchangeDeclare(ctx, &blocking.ExchangeDeclare{Exchange: "all", Type: "fanout", Durable: true}); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 16 {
+		q := string('a' + rune(i))
+		_, err := ch.QueueDeclare(ctx, &blocking.QueueDeclare{Queue: q, Durable: true, Arguments: blocking.Table{"x-max-length": 0, "x-dead-letter-exchange": "all"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := ch.QueueBind(ctx, &blocking.QueueBind{Queue: q, Exchange: "all"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mustPublish(t, ch, "a", "one")
+	makeQueues(t, ch, "goes on")
+}
+
+func TestDeadLettersDoNotPassTheMemoryLimit(t *testing.T) {
+	const limit = 1 << 20
+	b := broker.RunT(t, broker.WithMemoryLimit(limit))
+	ch, ctx := openChannel(t, b), testContext(t)
+	if err := ch.ExchangeDeclare(ctx, &blocking.ExchangeDeclare{Exchange: "all", Type: "fanout", Durable: true}); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 20 {
+		q := string('a' + rune(i))
+		makeQueues(t, ch, q)
+		if err := ch.QueueBind(ctx, &blocking.QueueBind{Queue: q, Exchange: "all"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err := ch.QueueDeclare(ctx, &blocking.QueueDeclare{Queue: "dying", Durable: true, Arguments: blocking.Table{"x-message-ttl": 60_000, "x-dead-letter-exchange": "all"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 50 {
+		mustPublish(t, ch, "dying", string(make([]byte, 10_000)))
+	}
+	b.Advance(2 * time.Minute)
+	s := b.State()
+	if q := s.Queue("/", "dying"); q.Ready != 0 || s.Memory < limit || s.Memory > 2*limit {
+		t.Errorf("%d bytes are held, %d messages are still to die", s.Memory, q.Ready)
+	}
 }
