@@ -192,9 +192,7 @@ func (ch *channel) leave() {
 	}
 	if ch.tx != nil {
 		ch.endTx()
-		for i := range ch.tx.settled {
-			ch.unacked.restore([]delivery{ch.tx.settled[i].delivery})
-		}
+		ch.unacked.restore(ch.tx.undone())
 		ch.tx = nil
 	}
 	ch.requeueAll()

@@ -85,6 +85,40 @@ func TestATransactionWithoutEndCostsItsChannel(t *testing.T) {
 	mustPublish(t, innocent, "q", "goes on")
 }
 
+func TestATransactionOfManyAcksIsUndoneAtOnce(t *testing.T) {
+	const n = 50_000
+	b := broker.RunT(t)
+	innocent, ctx := openChannel(t, b), testContext(t)
+	makeQueues(t, innocent, "q")
+	conn := rawClient(t, b)
+	<-flood(conn, message(t, &wire.BasicPublish{RoutingKey: "q"}, nil), n)
+	if err := b.WaitReady(ctx, "q", n); err != nil {
+		t.Fatal(err)
+	}
+	ch := openChannel(t, b)
+	if err := ch.TxSelect(ctx); err != nil {
+		t.Fatal(err)
+	}
+	got := 0
+	for d, err := range ch.Consume(ctx, &blocking.Consume{Queue: "q", Prefetch: blocking.Unlimited}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := d.Ack(); err != nil {
+			t.Fatal(err)
+		}
+		if got++; got == n {
+			break
+		}
+	}
+	if err := ch.Close(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.WaitReady(ctx, "q", n); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestWhatIsNotAcknowledgedIsBoundedByTheMemoryLimit(t *testing.T) {
 	b := broker.RunT(t, broker.WithMemoryLimit(4<<20))
 	innocent, ctx := openChannel(t, b), testContext(t)
