@@ -41,6 +41,7 @@ type Broker struct {
 	replies   map[string]*replyTo
 	wakes     []*session // those with something to send
 	dead      []death
+	chain     chain
 	stirred   []*mailbox // queues that may be able to deliver
 	routed    []*mailbox // of the message in hand
 	settled   []delivery // of the method in hand

@@ -12,11 +12,35 @@ type death struct {
 	why     queue.Reason
 }
 
+// chain counts the dead letters of one event. Queues may pass them on to each other
+// in so many ways that the event would never end.
+type chain struct {
+	step   uint32 // the event
+	roots  int    // messages that died
+	linked int    // dead letters that died at once where they went
+}
+
+const linksPerRoot, freeLinks = 10, 1000
+
+// goesOn takes note of a death, and is false for one too many.
+func (c *chain) goesOn(m *queue.Message) bool {
+	if m.Step != c.step {
+		c.roots++
+		return true
+	}
+	c.linked++
+	return c.linked <= freeLinks+linksPerRoot*c.roots
+}
+
 // bury publishes a dead message to the dead-letter exchange of its queue, if that
 // exists (https://www.rabbitmq.com/docs/dlx).
 func (b *Broker) bury(d *death) {
 	v, cfg := d.queue.vhost, d.queue.queue.Config()
 	if _, ok := v.router.Exchange(cfg.DeadLetterExchange); !ok {
+		return
+	}
+	if !b.chain.goesOn(d.message) || b.memory.exhausted() {
+		b.settings.logger.Warn("a dead letter too many is dropped", "queue", d.queue.name)
 		return
 	}
 	now := b.clock.now()
@@ -30,7 +54,7 @@ func (b *Broker) bury(d *death) {
 		return
 	}
 	m := *d.message
-	m.Exchange, m.Properties, m.TTL = cfg.DeadLetterExchange, properties, queue.NoTTL
+	m.Exchange, m.Properties, m.TTL, m.Step = cfg.DeadLetterExchange, properties, queue.NoTTL, b.chain.step
 	keys := append(b.keys[:0], m.RoutingKey)
 	if cfg.DeadLetterKey {
 		m.RoutingKey, keys[0] = cfg.DeadLetterRoutingKey, cfg.DeadLetterRoutingKey

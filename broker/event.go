@@ -57,6 +57,7 @@ func (b *Broker) takeWakes(self *session) []*session {
 // settle brings the state to rest: messages that died move on, and queues deliver
 // what they can.
 func (b *Broker) settle() {
+	b.chain = chain{step: b.chain.step + 1}
 	for len(b.dead) > 0 || len(b.stirred) > 0 {
 		for i := 0; i < len(b.dead); i++ {
 			b.bury(&b.dead[i])

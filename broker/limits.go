@@ -3,6 +3,7 @@ package broker
 import (
 	"cmp"
 
+	"github.com/haypile/haypile/broker/internal/queue"
 	"github.com/haypile/haypile/broker/internal/route"
 	"github.com/haypile/haypile/core"
 	"github.com/haypile/haypile/core/wire"
@@ -18,6 +19,7 @@ type Limits struct {
 	Queues      int   // of all virtual hosts. Default 200,000; above: 406
 	Exchanges   int   // of all virtual hosts. Default 100,000; above: 406
 	Bindings    int   // of all virtual hosts, without those to the default exchange. Default 200,000; above: 406
+	Transaction int64 // bytes that the messages of one cost until it is committed. Default 128 MiB; above: 406
 	Definitions int64 // bytes that queues, exchanges, bindings and consumers cost with their arguments, roughly. Default 512 MiB; above: 406
 }
 
@@ -29,13 +31,14 @@ func (l Limits) orDefaults() Limits {
 		Queues:      cmp.Or(l.Queues, 200_000),
 		Exchanges:   cmp.Or(l.Exchanges, 100_000),
 		Bindings:    cmp.Or(l.Bindings, 200_000),
+		Transaction: cmp.Or(l.Transaction, 128<<20),
 		Definitions: cmp.Or(l.Definitions, 512<<20),
 	}
 }
 
 func (l Limits) validate() error {
 	least := min(l.Connections, l.Channels, l.Consumers, l.Queues, l.Exchanges, l.Bindings)
-	if least < 0 || l.Definitions < 0 {
+	if least < 0 || min(l.Transaction, l.Definitions) < 0 {
 		return &core.ConfigError{Field: "limits", Value: l, Want: "no negative number"}
 	}
 	return nil
@@ -83,6 +86,15 @@ func (ch *channel) mayAddConsumer() *exception {
 		return raise(wire.NotAllowed, "reached maximum (%d) of consumers per channel", limit)
 	}
 	return b.affords()
+}
+
+// mayPostpone is nil while a message fits its transaction. It would otherwise hold
+// memory that nobody can take back, its client being blocked for want of it.
+func (ch *channel) mayPostpone(m *queue.Message) *exception {
+	if limit := ch.session.broker.settings.limits.Transaction; ch.tx.held+cost(m) > limit {
+		return raise(wire.PreconditionFailed, "transaction is larger than the limit of %d bytes", limit)
+	}
+	return nil
 }
 
 func (b *Broker) mayAddQueue(name string) *exception {

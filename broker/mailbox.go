@@ -65,7 +65,9 @@ func (q *mailbox) rest() {
 		return
 	}
 	c := &q.vhost.broker.clock
-	q.queue.Dispatch(c.now())
+	if q.queue.Ready() > 0 {
+		q.queue.Dispatch(c.now())
+	}
 	c.set(&q.deadline, q.queue.NextDeadline())
 }
 

@@ -24,10 +24,13 @@ type memory struct {
 
 const lowOnMemory = "low on memory"
 
+// exhausted tells that nothing more is taken.
+func (m *memory) exhausted() bool { return m.used-m.limit > m.limit/4 }
+
 // refuses is nil while a session may publish. Under an alarm, what it has published
 // is still taken, then it is blocked; far above the limit nothing is.
 func (m *memory) refuses(s *session) *exception {
-	if m.used-m.limit > m.limit/4 {
+	if m.exhausted() {
 		return raise(wire.ResourceError, "the broker's memory limit of %d bytes is exceeded", m.limit)
 	}
 	if (m.alarm || m.asked) && !s.blocked {

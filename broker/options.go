@@ -117,7 +117,8 @@ func WithLogger(l *slog.Logger) Option { return func(s *settings) { s.logger = l
 // and bodies and what keeping them costs, a message in two queues counting twice.
 // Above it, connections that publish are blocked, as RabbitMQ does: they get
 // connection.blocked and nothing more is read from them. A quarter above it,
-// publishing ends the connection with 506. Default 1 GiB.
+// publishing ends the connection with 506, and dead letters are dropped. Default
+// 1 GiB.
 func WithMemoryLimit(bytes int64) Option { return func(s *settings) { s.memory = bytes } }
 
 // WithLimits bounds what clients can make. Default: see Limits.

@@ -28,6 +28,11 @@ func (ch *channel) publish(p *core.Published) *exception {
 	if x != nil {
 		return x
 	}
+	if ch.tx != nil {
+		if x := ch.mayPostpone(m); x != nil {
+			return x
+		}
+	}
 	b.totals.Published++
 	ch.totals.Published++
 	if ch.tx != nil {

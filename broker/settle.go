@@ -26,13 +26,15 @@ func howRejected(requeue bool) settlement {
 // owe notes a delivery that the client has to settle.
 func (ch *channel) owe(d delivery) {
 	b := ch.session.broker
-	d.at = b.clock.now()
 	d.queue.unackedBytes += int64(len(d.entry.Message.Body))
-	ch.unacked.push(d)
-	if b.settings.ackTimeout > 0 && ch.timeout.place == 0 {
-		ch.timeout.ring = ch.ackTimedOut
-		b.clock.set(&ch.timeout, d.at.Add(b.settings.ackTimeout))
+	if limit := b.settings.ackTimeout; limit > 0 {
+		d.at = b.clock.now()
+		if ch.timeout.place == 0 {
+			ch.timeout.ring = ch.ackTimedOut
+			b.clock.set(&ch.timeout, d.at.Add(limit))
+		}
 	}
+	ch.unacked.push(d)
 }
 
 // ackTimedOut looks whether the oldest delivery has waited for too long.

@@ -1,6 +1,8 @@
 package broker
 
 import (
+	"cmp"
+	"slices"
 	"sort"
 	"time"
 
@@ -13,7 +15,7 @@ type delivery struct {
 	entry    *queue.Entry // nil once it is settled
 	queue    *mailbox
 	consumer *consumer // nil for basic.get
-	at       time.Time
+	at       time.Time // set where acks have a time limit
 }
 
 // unacked are a channel's deliveries, by ascending tag. Settling the oldest, as
@@ -119,4 +121,22 @@ func (u *unacked) restore(back []delivery) {
 	u.squeeze()
 	u.all = append(u.all, back...)
 	sort.Slice(u.all, func(i, j int) bool { return u.all[i].tag < u.all[j].tag })
+}
+
+// refill puts a delivery back into its hole, if that is still there.
+func (u *unacked) refill(d *delivery) bool {
+	i := u.first + sort.Search(len(u.all)-u.first, func(i int) bool { return u.all[u.first+i].tag >= d.tag })
+	if i == len(u.all) || u.all[i].tag != d.tag {
+		return false
+	}
+	u.all[i] = *d
+	u.holes--
+	return true
+}
+
+// merge puts deliveries back whose holes are no more.
+func (u *unacked) merge(back []delivery) {
+	u.squeeze()
+	u.all = append(u.all, back...)
+	slices.SortFunc(u.all, func(a, b delivery) int { return cmp.Compare(a.tag, b.tag) })
 }

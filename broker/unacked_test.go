@@ -13,9 +13,10 @@ func TestUnackedAgreesWithAPlainList(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	var u unacked
 	var plain []uint64
+	var out []delivery // taken, to be restored
 	next := uint64(0)
 	for range 200_000 {
-		switch tag := r.Uint64N(next + 2); r.IntN(5) {
+		switch tag := r.Uint64N(next + 2); r.IntN(6) {
 		case 0, 1:
 			next += 1 + r.Uint64N(2)
 			u.push(delivery{tag: next, entry: new(queue.Entry)})
@@ -31,8 +32,21 @@ func TestUnackedAgreesWithAPlainList(t *testing.T) {
 			}
 			if ok {
 				plain = slices.Delete(plain, i, i+1)
+				if r.IntN(2) == 0 {
+					out = append(out, taken...)
+				}
 			}
 		case 4:
+			if r.IntN(4) > 0 {
+				continue
+			}
+			for _, d := range out {
+				plain = append(plain, d.tag)
+			}
+			slices.Sort(plain)
+			u.restore(out)
+			out = nil
+		case 5:
 			if r.IntN(20) > 0 || len(plain) == 0 {
 				continue
 			}

@@ -32,12 +32,24 @@ func load(j job) error {
 	rates := make([][]float64, len(urls))
 	for round := range j.rounds + 1 { // the first warms up
 		for i, url := range urls {
+			_, before, err := p.use()
+			if err != nil {
+				return err
+			}
 			took, err := loadRound(j, url)
 			if err != nil {
 				return fmt.Errorf("%s: %w", names[i], err)
 			}
+			_, after, err := p.use()
+			if err != nil {
+				return err
+			}
 			rate := float64(j.n) / took.Seconds()
-			fmt.Printf("peer=%s adapter=%s round=%d pairs=%d size=%d n=%d msgs_s=%.0f\n", names[i], j.adapter, round, j.pairs, j.size, j.n, rate)
+			fmt.Printf("peer=%s adapter=%s round=%d pairs=%d size=%d n=%d msgs_s=%.0f", names[i], j.adapter, round, j.pairs, j.size, j.n, rate)
+			if i == 0 { // RabbitMQ does not tell
+				fmt.Printf(" broker_cpu_us_per_msg=%.3f", float64(after-before)/float64(j.n))
+			}
+			fmt.Println()
 			if round > 0 {
 				rates[i] = append(rates[i], rate)
 			}

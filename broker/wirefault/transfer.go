@@ -165,7 +165,8 @@ func (c splice) SetWakeup(at time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.wakeAt = at; !at.IsZero() {
-		c.wakeAt = time.Now().Add(time.Until(at)) // monotonic, which at need not be
+		wait := time.Until(at)          // first: what passes until Now makes it late, not early
+		c.wakeAt = time.Now().Add(wait) // monotonic, which at need not be
 	}
 	c.arm()
 }

@@ -266,7 +266,8 @@ func (t *Transport) SetReading(on bool) { t.deaf = !on }
 // SetWakeup implements adapters.Transport.
 func (t *Transport) SetWakeup(at time.Time) {
 	if !at.IsZero() {
-		at = time.Now().Add(time.Until(at)) // monotonic, which at need not be
+		wait := time.Until(at)    // first: what passes until Now makes it late, not early
+		at = time.Now().Add(wait) // monotonic, which at need not be
 	}
 	t.wakeAt = at
 }

@@ -18,6 +18,7 @@ type Message struct {
 	Body       []byte
 	Priority   uint8         // counts in queues with x-max-priority
 	Persistent bool          // delivery-mode 2
+	Step       uint32        // of the owner's, in which it became a dead letter
 	TTL        time.Duration // from the property expiration; NoTTL (any negative) for none
 }
 
