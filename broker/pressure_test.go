@@ -31,7 +31,13 @@ func rawConsumer(t *testing.T, b *broker.Broker, queue string) net.Conn {
 // rawClient sends requests on a channel and reads nothing of what comes.
 func rawClient(t *testing.T, b *broker.Broker, requests ...wire.Method) net.Conn {
 	t.Helper()
-	conn, err := b.DialContext(timeout(t), "", "")
+	conn, err := net.Dial("tcp", b.Addr().String())
+	return request(t, conn, err, requests...)
+}
+
+// request is rawClient on a connection that was made, or has failed to be.
+func request(t *testing.T, conn net.Conn, err error, requests ...wire.Method) net.Conn {
+	t.Helper()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +181,8 @@ func TestAnOperatorClosesAConnectionThatDoesNotRead(t *testing.T) {
 	for range 8 {
 		send(t, ch, "big", body)
 	}
-	stuck := rawClient(t, b, &wire.BasicConsume{Queue: "big"}).LocalAddr().String()
+	conn, err := b.DialContext(timeout(t), "", "") // whose buffers are small
+	stuck := request(t, conn, err, &wire.BasicConsume{Queue: "big"}).LocalAddr().String()
 	eventually(t, "deliveries wait", func() bool {
 		s := b.State()
 		return slices.ContainsFunc(s.Connections, func(c broker.ConnectionState) bool { return c.PeerAddress == stuck && c.Buffered > 1<<20 })
@@ -201,7 +208,8 @@ func TestAClientThatDoesNotReadItsRepliesIsDropped(t *testing.T) {
 	b := start(t, broker.WithMaxMessage(1<<20), broker.WithMemoryLimit(64<<20))
 	ch := openChannel(t, b)
 	makeQueues(t, ch, "requests")
-	conn := rawClient(t, b, &wire.BasicConsume{Queue: "amq.rabbitmq.reply-to", NoAck: true}, &wire.BasicPublish{RoutingKey: "requests"})
+	conn, err := b.DialContext(timeout(t), "", "")
+	request(t, conn, err, &wire.BasicConsume{Queue: "amq.rabbitmq.reply-to", NoAck: true}, &wire.BasicPublish{RoutingKey: "requests"})
 	properties, err := (&wire.Properties{ReplyTo: "amq.rabbitmq.reply-to"}).Encode()
 	if err != nil {
 		t.Fatal(err)
