@@ -68,6 +68,19 @@ func TestAllocationsInSteadyState(t *testing.T) {
 		b.c.Feed(delivery[len(delivery)/2:], b.now)
 		take(b.c, &out)
 	})
+	stream := frames(t, 1, &wire.BasicDeliver{ConsumerTag: "c", DeliveryTag: 1, Exchange: "e", RoutingKey: "some.key"})
+	stream = wire.AppendHeaderFrame(stream, 1, wire.ClassBasic, 1<<20, raw)
+	stream = wire.AppendBody(stream, 1, make([]byte, 1<<20), 131072)
+	half := len(stream) / 2
+	b.c.Feed(stream[:half], b.now)
+	stream = append(stream[half:len(stream):len(stream)], stream[:half]...)
+	steady(t, "large deliveries, one after the other", func() {
+		for i := 0; i < len(stream); i += 64 << 10 {
+			b.c.Feed(stream[i:min(i+64<<10, len(stream))], b.now)
+		}
+		take(b.c, &out)
+	})
+	b.c.Feed(stream[:len(stream)-half], b.now)
 	ch, err = b.c.OpenChannel(nil)
 	ok(t, err)
 	ok(t, ch.ConfirmSelect(&wire.ConfirmSelect{}, nil))
