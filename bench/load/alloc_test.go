@@ -15,6 +15,7 @@ func TestAllocationsOfAMessage(t *testing.T) {
 		flags string
 		most  float64
 	}{
+		{"-api callback -mode pingpong", 0},
 		{"-api callback -mode publish", 0},
 		{"-api callback -mode publish-confirm", 0},
 		{"-api callback -mode consume-auto", 0},
@@ -29,7 +30,7 @@ func TestAllocationsOfAMessage(t *testing.T) {
 	} {
 		for _, adapter := range loops.Names {
 			t.Run(c.flags+" on "+adapter, func(t *testing.T) {
-				r, err := run(t, c.flags+" -n 50000 -adapter "+adapter)
+				r, err := run(t, c.flags+" -n 20000 -adapter "+adapter)
 				if err != nil {
 					t.Fatal(err)
 				}
