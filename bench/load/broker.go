@@ -11,8 +11,10 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/haypile/haypile/adapters/blocking"
+	"github.com/haypile/haypile/bench/internal/files"
 	"github.com/haypile/haypile/bench/internal/sink"
 )
 
@@ -82,7 +84,7 @@ func startSink(j *job) (url string, stop func(), err error) {
 }
 
 func serveSink(j *job) error {
-	raiseFileLimit()
+	files.Raise()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
@@ -184,10 +186,18 @@ func inspect(ctx context.Context, j *job, ch *blocking.Channel) error {
 	return errors.Join(err, failed)
 }
 
+// patience is how long a broker may take to count.
+const patience = 10 * time.Second
+
+// expect waits until the queue has that many messages.
 func expect(ctx context.Context, j *job, ch *blocking.Channel, want int) error {
-	reply, err := ch.QueueDeclare(ctx, &blocking.QueueDeclare{Queue: j.queue, Passive: true})
-	if err == nil && int(reply.MessageCount) != want {
-		err = fmt.Errorf("the broker has %d messages, not %d", reply.MessageCount, want)
+	for late := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+		reply, err := ch.QueueDeclare(ctx, &blocking.QueueDeclare{Queue: j.queue, Passive: true})
+		if err != nil || int(reply.MessageCount) == want {
+			return err
+		}
+		if time.Now().After(late) {
+			return fmt.Errorf("the broker has %d messages, not %d", reply.MessageCount, want)
+		}
 	}
-	return err
 }

@@ -52,6 +52,7 @@ func openCallback(ctx context.Context, j *job, trips *latencies) (client, error)
 	case modePingpong:
 		k.work = k.pingpong
 	case modeIdle:
+		return openResting(ctx, j, params)
 	default:
 		return nil, errMode
 	}

@@ -17,7 +17,7 @@ import (
 // those of holding them.
 func idle(ctx context.Context, j *job) (*result, error) {
 	j.heartbeat = 10 * time.Second
-	warm, _, err := openAll(ctx, j, 10) // what is there once for all
+	warm, _, err := openAll(ctx, j, max(10, j.n/10)) // what is there once for all
 	defer closeAll(warm)
 	if err != nil {
 		return nil, err

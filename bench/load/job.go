@@ -131,10 +131,11 @@ func (j *job) source(n int) string {
 	return fmt.Sprintf("%dx%d", n, j.size)
 }
 
-// counted checks what a declare tells after the n messages of a connection.
+// counted checks what a declare of the sink tells after the n messages of a
+// connection. Another broker may still be counting: verify looks at its queue later.
 func (j *job) counted(n int, messages, consumers int) error {
 	switch {
-	case j.publishes() && (j.sink || j.conns == 1) && messages != n:
+	case j.publishes() && j.sink && messages != n:
 		return fmt.Errorf("the broker counted %d of %d messages", messages, n)
 	case j.acks() && j.sink && consumers != n:
 		return fmt.Errorf("the sink counted acks for %d of %d messages", consumers, n)

@@ -48,6 +48,8 @@ import (
 	"log"
 	"os"
 	"time"
+
+	"github.com/haypile/haypile/bench/internal/files"
 )
 
 func main() {
@@ -104,7 +106,7 @@ func whole(ctx context.Context, j *job) (*result, error) {
 	if err := j.check(); err != nil {
 		return nil, err
 	}
-	raiseFileLimit()
+	files.Raise()
 	if j.url == "" {
 		url, stop, err := startSink(j)
 		if err != nil {
