@@ -160,6 +160,29 @@ func TestAnIdleConnectionIsSmall(t *testing.T) {
 	}
 }
 
+func TestWhatABrokerSaysOfItselfIsKeptOnce(t *testing.T) {
+	talk := frames(t, 0, &wire.ConnectionStart{
+		VersionMinor: 9, Mechanisms: "PLAIN", Locales: "en_US",
+		ServerProperties: wire.Table{"information": strings.Repeat("x", 2000)},
+	}, &wire.ConnectionTune{Heartbeat: 60}, &wire.ConnectionOpenOk{})
+	n := heapOf(1000, func() *core.Conn {
+		c, err := core.NewClient(core.ClientConfig{}, nil)
+		ok(t, err)
+		ok(t, c.Start(epoch))
+		c.Feed(talk, epoch)
+		c.Advance(c.Buffered())
+		c.Tick(epoch.Add(minute / 2))
+		c.Advance(c.Buffered())
+		if len(c.PeerProperties()["information"].(string)) != 2000 {
+			t.Fatal("it is not what the broker said")
+		}
+		return c
+	})
+	if n > 1200 {
+		t.Errorf("a connection takes %.0f bytes", n)
+	}
+}
+
 // Also without heartbeats, large messages are not paid for when they are over.
 func TestLittleIsKeptOfLargeMessages(t *testing.T) {
 	raw, err := (&wire.Properties{Headers: wire.Table{"k": strings.Repeat("v", 100_000)}}).Encode()
