@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -35,7 +36,7 @@ func openCallback(ctx context.Context, j *job, trips *latencies) (client, error)
 	if err != nil {
 		return nil, err
 	}
-	params.Client.MaxBuffered = callbackBuffer
+	params.Client.MaxBuffered = cmp.Or(j.buffered, callbackBuffer)
 	k := &callbackClient{j: j, trips: trips, done: make(chan error, 1)}
 	channels := 1
 	switch j.mode {

@@ -16,6 +16,7 @@ func haypileParams(j *job) (driver.Params, error) {
 	params.StackTimeout = time.Minute // thousands may connect at once
 	params.LatencyBudget = max(params.LatencyBudget, j.budget)
 	params.Client.Heartbeat = j.heartbeat
+	params.Client.MaxBuffered = j.buffered
 	if config := j.tlsConfig(); config != nil {
 		params.TLS = config
 	}

@@ -19,6 +19,7 @@ type job struct {
 	url, vhost string
 	tls        bool
 	budget     time.Duration
+	buffered   int           // 0: the default
 	heartbeat  time.Duration // 0: the peer's default
 
 	queue                                  string

@@ -72,6 +72,7 @@ func TestOptionsWork(t *testing.T) {
 		"TLS by amqp091":                   "-peer amqp091 -tls -mode consume-ack -n 500",
 		"TLS by the floor":                 "-peer floor -tls -mode consume-ack -n 500",
 		"a latency budget":                 "-budget 1ms -mode consume-ack -n 500",
+		"little room for output":           "-buffered 4096 -mode publish -n 500",
 	} {
 		t.Run(name, func(t *testing.T) {
 			if _, err := run(t, flags); err != nil {

@@ -80,6 +80,7 @@ func parse(args []string) *job {
 	flag.StringVar(&j.vhost, "vhost", "", "virtual host of the sink that is started: eager, hold1000; default: eager for round trips")
 	flag.BoolVar(&j.tls, "tls", false, "talk TLS, with whatever certificate the broker has")
 	flag.DurationVar(&j.budget, "budget", 0, "haypile's latency budget")
+	flag.IntVar(&j.buffered, "buffered", 0, "haypile's MaxBuffered, bytes; default: its own, for callbacks 512 KiB")
 	flag.StringVar(&j.mode, "mode", "publish", "what is measured")
 	flag.StringVar(&j.queue, "queue", "haypile-bench", "a queue to use up, where the broker is no sink")
 	flag.IntVar(&j.n, "n", 1_000_000, "messages, or connections of idle")
