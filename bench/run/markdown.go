@@ -75,6 +75,9 @@ func (t *table) ratio(r row, m measure, against string) string {
 	if !ok || !has || best <= 0 {
 		return "–"
 	}
+	if other/best > 1000 {
+		return ">1000"
+	}
 	return number(other / best)
 }
 
@@ -104,6 +107,10 @@ func number(v float64) string {
 		return "<0.001"
 	case v < 100:
 		return fmt.Sprintf("%.3g", v)
+	case v >= 999_500:
+		return fmt.Sprintf("%.3gM", v/1e6)
+	case v >= 9_995:
+		return fmt.Sprintf("%.3gk", v/1e3)
 	}
 	return fmt.Sprintf("%.0f", v)
 }

@@ -60,6 +60,14 @@ func TestRatiosSayHowManyTimesTheBestAnotherIs(t *testing.T) {
 	}
 }
 
+func TestNumbersAreShort(t *testing.T) {
+	for v, want := range map[float64]string{0: "0", 0.00012: "<0.001", 0.1234: "0.123", 12.34: "12.3", 1234: "1234", 123_456: "123k", 999_600: "1M", 3_606_697: "3.61M"} {
+		if got := number(v); got != want {
+			t.Errorf("%v is %q, want %q", v, got, want)
+		}
+	}
+}
+
 func TestAReportIsWritten(t *testing.T) {
 	dir := t.TempDir()
 	c := &curve{name: "things", axis: "things", points: []int{0, 1, 100}, subjects: []subject{haypile("blocking", "stdnet")}, rowAt: func(int) row { return newRow("", "publish", 1) }}
