@@ -68,6 +68,19 @@ func TestAllocationsInSteadyState(t *testing.T) {
 		b.c.Feed(delivery[len(delivery)/2:], b.now)
 		take(b.c, &out)
 	})
+	stream := frames(t, 1, &wire.BasicDeliver{ConsumerTag: "c", DeliveryTag: 1, Exchange: "e", RoutingKey: "some.key"})
+	stream = wire.AppendHeaderFrame(stream, 1, wire.ClassBasic, 1<<20, raw)
+	stream = wire.AppendBody(stream, 1, make([]byte, 1<<20), 131072)
+	half := len(stream) / 2
+	b.c.Feed(stream[:half], b.now)
+	stream = append(stream[half:len(stream):len(stream)], stream[:half]...)
+	steady(t, "large deliveries, one after the other", func() {
+		for i := 0; i < len(stream); i += 64 << 10 {
+			b.c.Feed(stream[i:min(i+64<<10, len(stream))], b.now)
+		}
+		take(b.c, &out)
+	})
+	b.c.Feed(stream[:len(stream)-half], b.now)
 	ch, err = b.c.OpenChannel(nil)
 	ok(t, err)
 	ok(t, ch.ConfirmSelect(&wire.ConfirmSelect{}, nil))
@@ -144,6 +157,29 @@ func TestAllocationsOfAServerInSteadyState(t *testing.T) {
 func TestAnIdleConnectionIsSmall(t *testing.T) {
 	if n := heapOf(1000, func() *core.Conn { return idle(t) }); n > 1200 {
 		t.Errorf("an idle connection takes %.0f bytes", n)
+	}
+}
+
+func TestWhatABrokerSaysOfItselfIsKeptOnce(t *testing.T) {
+	talk := frames(t, 0, &wire.ConnectionStart{
+		VersionMinor: 9, Mechanisms: "PLAIN", Locales: "en_US",
+		ServerProperties: wire.Table{"information": strings.Repeat("x", 2000)},
+	}, &wire.ConnectionTune{Heartbeat: 60}, &wire.ConnectionOpenOk{})
+	n := heapOf(1000, func() *core.Conn {
+		c, err := core.NewClient(core.ClientConfig{}, nil)
+		ok(t, err)
+		ok(t, c.Start(epoch))
+		c.Feed(talk, epoch)
+		c.Advance(c.Buffered())
+		c.Tick(epoch.Add(minute / 2))
+		c.Advance(c.Buffered())
+		if len(c.PeerProperties()["information"].(string)) != 2000 {
+			t.Fatal("it is not what the broker said")
+		}
+		return c
+	})
+	if n > 1200 {
+		t.Errorf("a connection takes %.0f bytes", n)
 	}
 }
 

@@ -3,6 +3,7 @@ package core
 import (
 	"fmt"
 	"time"
+	"unique"
 
 	"github.com/haypile/haypile/core/wire"
 )
@@ -24,6 +25,7 @@ type Conn struct {
 	fresh   bool     // now was handed in by the call in progress
 	ended   bool     // the handler's OnClose has been called
 	blocked bool
+	met     bool   // the peer has introduced itself
 	choked  bool   // ErrBackpressure was returned, OnWritable is owed
 	inside  string // driver-side method in progress, empty outside
 
@@ -31,10 +33,10 @@ type Conn struct {
 	client ClientHandler // of the client's role
 	server ServerHandler // of the server's role
 
-	zero   time.Time  // the first time given
-	now    moment     // the latest
-	shake  *handshake // nil once open
-	peer   wire.RawTable
+	zero   time.Time             // the first time given
+	now    moment                // the latest
+	shake  *handshake            // nil once open
+	peer   unique.Handle[string] // see introduction
 	limits limits
 	cause  error // why the connection ends; nil for an orderly close by us
 
@@ -167,6 +169,7 @@ func (c *Conn) Feed(p []byte, now time.Time) {
 		p = c.parse(p)
 	}
 	c.in.own()
+	c.in.settle()
 	c.sweep()
 	c.intact = true
 }
@@ -308,10 +311,11 @@ func (c *Conn) Heartbeat() time.Duration { return c.limits.heartbeat }
 // (product, version, capabilities, …), decoded anew by each call; nil before: a
 // server in connection.start, a client in connection.start-ok.
 func (c *Conn) PeerProperties() wire.Table {
-	if c.peer == nil {
+	peer := c.introduction()
+	if peer == nil {
 		return nil
 	}
-	t, err := c.peer.Decode(wire.Limits{})
+	t, err := peer.Decode(wire.Limits{})
 	if err != nil {
 		return nil // the same bytes were decoded without an error on arrival
 	}
@@ -320,12 +324,12 @@ func (c *Conn) PeerProperties() wire.Table {
 
 // PeerRawProperties is PeerProperties as it came, which may be kept and must not
 // be changed.
-func (c *Conn) PeerRawProperties() wire.RawTable { return c.peer }
+func (c *Conn) PeerRawProperties() wire.RawTable { return c.introduction() }
 
 // HasCapability tells whether the peer announced the capability, such as
 // "publisher_confirms", as true.
 func (c *Conn) HasCapability(name string) bool {
-	v, _, err := c.peer.Lookup("capabilities")
+	v, _, err := c.introduction().Lookup("capabilities")
 	if err != nil {
 		return false
 	}

@@ -26,7 +26,7 @@ type content struct {
 	published Published // by a client, to a server
 }
 
-const contentKeep = 64 << 10 // a body buffer larger than this is not kept between messages
+const contentKeep = 64 << 10 // a body buffer up to this is kept however little of it is used
 
 // keep counts bytes of a message that is not whole. The first 64 KiB of each
 // channel's are free, and one message alone may be as large as it is; beyond
@@ -230,8 +230,17 @@ func (in *input) reuse(body []byte) {
 	if scribble {
 		overwrite(body)
 	}
-	if cap(body) <= contentKeep {
+	if cap(body) <= contentKeep || len(body) >= cap(body)/4 {
 		in.spare = body[:0]
+	}
+}
+
+// settle is told that a call of Feed ends. A large buffer is kept only where
+// messages of its size follow one another: the next has begun in the same bytes that
+// brought the last piece of the one before.
+func (in *input) settle() {
+	if cap(in.spare) > contentKeep {
+		in.spare = nil
 	}
 }
 

@@ -1,11 +1,11 @@
 package core
 
 import (
-	"bytes"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
+	"unique"
 
 	"github.com/haypile/haypile/core/wire"
 )
@@ -45,13 +45,23 @@ func (c *Conn) onStart(args []byte) error {
 	return c.sendStartOk(response)
 }
 
-// meet keeps what the peer said about itself.
+// meet keeps what the peer said about itself. Peers of many connections mostly say
+// the same, and one copy serves all.
 func (c *Conn) meet(peer wire.Table) error {
 	encoded, err := peer.AppendTo(nil)
 	if err == nil {
-		c.peer = wire.RawTable(bytes.Clone(encoded[4:])) // of no more memory than it needs
+		c.peer = unique.Make(string(encoded[4:]))
+		c.met = true
 	}
 	return err
+}
+
+// introduction is what the peer said about itself, encoded; nil before it did.
+func (c *Conn) introduction() wire.RawTable {
+	if !c.met {
+		return nil
+	}
+	return wire.RawTable(c.peer.Value())
 }
 
 // unauthenticated is the end that a mechanism's error leads to.

@@ -28,7 +28,8 @@ type Loop struct {
 	done     chan struct{}
 
 	// of the loop's goroutine
-	batch      []task // a queue that is worked on; its memory is used again
+	awake      func() bool // pending's, made once: a method value is an allocation
+	batch      []task      // a queue that is worked on; its memory is used again
 	events     []event
 	unpolled   int // passes since the poller was asked
 	handlers   map[int]*handler
@@ -81,10 +82,12 @@ func New(opts ...Option) (*Loop, error) {
 	if err != nil {
 		return nil, fmt.Errorf("amqp: ioloop: %w", err)
 	}
-	return &Loop{
+	l := &Loop{
 		poller: p, report: o.report, done: make(chan struct{}),
 		handlers: map[int]*handler{}, transports: map[*transport]struct{}{},
-	}, nil
+	}
+	l.awake = l.pending.Load
+	return l, nil
 }
 
 func printError(err error) {
@@ -174,7 +177,7 @@ func (l *Loop) wait() ([]event, error) {
 	}
 	l.unpolled = 0
 	l.asleep.Store(true)
-	events, err := l.poller.wait(l.events[:0], until, l.pending.Load)
+	events, err := l.poller.wait(l.events[:0], until, l.awake)
 	woken := !l.asleep.Swap(false)
 	l.events = events
 	if woken {

@@ -48,6 +48,7 @@ type Conn struct {
 	header   int        // the largest properties that frame-max allows
 	blocked  bool
 	full     bool          // somebody waits for the output to get smaller
+	ahead    bool          // somebody waits for the queue to be taken
 	room     chan struct{} // closed when publishing may be tried again; nil when nobody waits
 	lost     bool          // and not yet recovered
 	lostErr  error         // why

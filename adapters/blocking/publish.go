@@ -67,6 +67,11 @@ func (ch *Channel) publish(ctx context.Context, p *Publishing, o *outcome) error
 	return err
 }
 
+// maxAhead is how many bytes publishers may queue before the connection's goroutine
+// has taken any of them: enough for it to be busy, few enough for a processor's
+// cache. What they wait for is that goroutine alone, never the broker.
+const maxAhead = 128 << 10
+
 // queue queues a message once there is room for it.
 func (ch *Channel) queue(ctx context.Context, p *Publishing, o *outcome) error {
 	c := ch.conn
@@ -85,6 +90,13 @@ func (ch *Channel) queue(ctx context.Context, p *Publishing, o *outcome) error {
 				return why
 			}
 			room := c.roomLater(why)
+			c.mu.Unlock()
+			c.awaitRoom(ctx, room)
+			continue
+		}
+		if c.queue.size() >= maxAhead && !ch.failFast {
+			c.ahead = true
+			room := c.roomLater(nil)
 			c.mu.Unlock()
 			c.awaitRoom(ctx, room)
 			continue

@@ -120,6 +120,10 @@ func (c *Conn) drain(cc *core.Conn, _ time.Time) {
 	run := &c.turn.running
 	c.mu.Lock()
 	c.queue, *run = *run, c.queue
+	if c.ahead {
+		c.ahead = false
+		c.makeRoom()
+	}
 	c.mu.Unlock()
 	for i := range run.ops {
 		c.run(cc, &run.ops[i], run.bytes)

@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"strings"
 
-	"github.com/haypile/haypile/bench/internal/cputime"
 	"github.com/haypile/haypile/bench/internal/loops"
 	"github.com/haypile/haypile/bench/internal/usage"
 	"github.com/haypile/haypile/broker"
@@ -35,7 +34,7 @@ func serve(j job) error {
 	fmt.Println(b.URL())
 	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
 		u := usage.Settled()
-		fmt.Println(u.Resident, u.Heap, u.Stack, u.Goroutines, cputime.Spent().Microseconds())
+		fmt.Println(u.Resident, u.Heap, u.Stack, u.Goroutines, usage.Now().CPU().Microseconds())
 	}
 	return nil
 }
@@ -77,7 +76,7 @@ func (p *process) stop() {
 }
 
 // use is what the process holds, and the CPU time that it has spent, in microseconds.
-func (p *process) use() (u usage.Usage, spent int, err error) {
+func (p *process) use() (u usage.Held, spent int, err error) {
 	if _, err = fmt.Fprintln(p.in); err == nil {
 		_, err = fmt.Fscanln(p.out, &u.Resident, &u.Heap, &u.Stack, &u.Goroutines, &spent)
 	}

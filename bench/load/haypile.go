@@ -1,103 +1,40 @@
 package main
 
 import (
-	"context"
-	"fmt"
-	"sync"
+	"time"
 
-	"github.com/haypile/haypile/adapters/blocking"
-	"github.com/haypile/haypile/bench/internal/loops"
+	"github.com/haypile/haypile/adapters/driver"
+	"github.com/haypile/haypile/core/wire"
 )
 
-const prefetch = 1000
-
-// connect opens a connection and a channel on the job's adapter.
-func connect(ctx context.Context, j job) (*blocking.Conn, *blocking.Channel, func(), error) {
-	loop, err := loops.New(j.adapter)
+// haypileParams are those of both APIs.
+func haypileParams(j *job) (driver.Params, error) {
+	params, err := driver.ParseURI(j.url)
 	if err != nil {
-		return nil, nil, nil, err
+		return params, err
 	}
-	conn, err := blocking.Dial(ctx, j.url, blocking.WithLoop(loop))
-	if err != nil {
-		loop.Close()
-		return nil, nil, nil, err
+	params.StackTimeout = time.Minute // thousands may connect at once
+	params.LatencyBudget = max(params.LatencyBudget, j.budget)
+	params.Client.Heartbeat = j.heartbeat
+	params.Client.MaxBuffered = j.buffered
+	if config := j.tlsConfig(); config != nil {
+		params.TLS = config
 	}
-	stop := func() {
-		conn.Close(ctx)
-		loop.Close()
-		<-loop.Done()
-	}
-	ch, err := conn.Channel(ctx)
-	if err != nil {
-		stop()
-		return nil, nil, nil, err
-	}
-	return conn, ch, stop, nil
+	return params, nil
 }
 
-func publish(ctx context.Context, j job, begin func()) error {
-	_, ch, stop, err := connect(ctx, j)
-	if err != nil {
-		return err
+// haypileProperties are the seven properties and five headers of a message that has
+// some, the same as sink.Properties.
+func haypileProperties() *wire.Properties {
+	return &wire.Properties{
+		ContentType: "application/json", DeliveryMode: wire.Persistent, MessageID: "0123456789", CorrelationID: "abcdefgh",
+		AppID: "bench", Type: "order.created", ReplyTo: "replies",
+		Headers: wire.Table{"a": int32(1), "b": "two", "c": true, "d": 4.5, "e": "five"},
 	}
-	defer stop()
-	begin()
-	var wg sync.WaitGroup
-	errs := make(chan error, j.publishers)
-	for i := range j.publishers {
-		wg.Go(func() { errs <- publishSome(ctx, ch, share(j.n, j.publishers, i), j.size) })
-	}
-	wg.Wait()
-	for range j.publishers {
-		if err := <-errs; err != nil {
-			return err
-		}
-	}
-	reply, err := ch.QueueDeclare(ctx, &blocking.QueueDeclare{Queue: "counter", Passive: true})
-	if err != nil {
-		return err
-	}
-	if int(reply.MessageCount) != j.n {
-		return fmt.Errorf("the broker counted %d of %d messages", reply.MessageCount, j.n)
-	}
-	return nil
 }
 
-// share is what the i-th of k has of n.
-func share(n, k, i int) int { return n*(i+1)/k - n*i/k }
-
-func publishSome(ctx context.Context, ch *blocking.Channel, n, size int) error {
-	p := &blocking.Publishing{RoutingKey: "counter", Body: make([]byte, size)}
-	for range n {
-		if err := ch.Publish(ctx, p); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func consumeAck(ctx context.Context, j job, begin func()) error {
-	_, ch, stop, err := connect(ctx, j)
-	if err != nil {
-		return err
-	}
-	defer stop()
-	begin()
-	got, bytes := 0, 0
-	for d, err := range ch.Consume(ctx, &blocking.Consume{Queue: fmt.Sprintf("%dx%d", j.n, j.size), Prefetch: prefetch}) {
-		if err != nil {
-			return err
-		}
-		bytes += len(d.Body)
-		if err := d.Ack(); err != nil {
-			return err
-		}
-		if got++; got == j.n {
-			break
-		}
-	}
-	if bytes != j.n*j.size {
-		return fmt.Errorf("%d bytes came, not %d times %d", bytes, j.n, j.size)
-	}
-	return nil
+// readProperties decodes all of a message, and tells how many headers there were.
+func readProperties(raw wire.RawProperties) (headers int, err error) {
+	p, err := raw.Decode()
+	return len(p.Headers), err
 }

@@ -1,22 +1,44 @@
 // Load makes one measurement of a client against a broker, and prints one line of
 // key=value.
 //
-//	go run ./load -adapter gnet -mode publish -publishers 8 -n 1000000
+//	go run ./load -mode publish -n 1000000
+//	go run ./load -peer amqp091 -mode consume-ack -url amqp://localhost
 //
-// Without -url it measures against a sink of its own, in a process of its own.
+// Without -url it measures against a sink of its own, in a process of its own
+// (package bench/internal/sink). Of any other broker it uses -queue and nothing
+// else: a program of its own makes that, empties it, fills it for those modes that
+// consume, looks at what is left, and deletes it.
+//
+// Peers are haypile, amqp091 (github.com/rabbitmq/amqp091-go), and floor: raw
+// sockets, the same bytes in large writes and reads with no library; with -api
+// blocking it copies each body that comes, as a client must whose deliveries may be
+// kept. Of haypile, -api chooses blocking, the client for goroutines, or callback,
+// package core on a loop.
+//
 // Modes:
 //
-//	publish      messages without properties or confirms, by -publishers
-//	             goroutines on one channel; ends when the broker answers a passive
-//	             declare that was sent after them
-//	consume-ack  deliveries with a prefetch of 1000, an ack for each; only
-//	             against the sink
-//	callback     round trips of AddCallbackThreadsafe on an idle connection, one
-//	             at a time
+//	publish           no properties, no confirms, one goroutine, by turns on
+//	                  -channels; ends when a passive declare sent after the last
+//	                  message is answered
+//	publish-props     with seven properties and five headers, built anew for each
+//	publish-confirm   with at most -window unconfirmed
+//	publish-parallel  by -publishers goroutines with a channel each; not by callbacks
+//	consume-auto      deliveries that need no ack, to -consumers with a channel each
+//	consume-props     with properties, which -read has it decode
+//	consume-ack       a prefetch of -window, an ack for each
+//	consume-multi     an ack for a hundred
+//	rpc               a passive declare, one at a time
+//	pingpong          a publish, then its delivery on the same connection
+//	idle              -n connections with a channel and heartbeats of ten seconds,
+//	                  held for -hold
 //
-// Peers beside haypile: "writes" is what a message costs without a library, in a
-// program that makes a write of each publish, or ack, on the same kind of socket;
-// "channels" is a callback's round trip by two Go channels.
+// -conns connections share the messages of a mode, on one loop. Every mode checks
+// that the broker counted what was sent, and that the bodies that came add up.
+//
+// Times are CPU time of this process. Where a mode has round trips (rpc, pingpong,
+// publish-confirm with -window 1), p50_us and p99_us are theirs. writes_per_msg is
+// of system calls, those that wake a thread among them; -1 where the system does
+// not count. For idle, a message is a connection.
 package main
 
 import (
@@ -25,92 +47,81 @@ import (
 	"fmt"
 	"log"
 	"os"
-	"runtime/pprof"
 	"time"
 
-	"github.com/haypile/haypile/bench/internal/cputime"
+	"github.com/haypile/haypile/bench/internal/files"
 )
-
-// job is what is to be measured.
-type job struct {
-	url        string
-	adapter    string
-	publishers int
-	n, size    int
-}
-
-// mode runs a job: it makes a connection, calls begin when that is ready, and
-// returns when the broker has all, or the client.
-type mode func(ctx context.Context, j job, begin func()) error
-
-var modes = map[string]mode{
-	"haypile publish":     publish,
-	"haypile consume-ack": consumeAck,
-	"haypile callback":    callbacks,
-	"writes publish":      writePublishes,
-	"writes consume-ack":  writeAcks,
-	"channels callback":   channels,
-}
 
 func main() {
 	log.SetFlags(0)
-	var j job
-	peer := flag.String("peer", "haypile", "haypile, writes or channels")
-	name := flag.String("mode", "publish", "publish, consume-ack or callback")
-	timeout := flag.Duration("timeout", 5*time.Minute, "when to give up")
-	flag.StringVar(&j.url, "url", "", "the broker; default: a sink")
-	flag.StringVar(&j.adapter, "adapter", "stdnet", "the loop")
-	flag.IntVar(&j.publishers, "publishers", 1, "goroutines that publish")
-	flag.IntVar(&j.n, "n", 1_000_000, "messages")
-	flag.IntVar(&j.size, "size", 64, "bytes of a body")
-	profile := flag.String("profile", "", "a file for the CPU profile")
-	flag.Parse()
-	run := modes[*peer+" "+*name]
-	if run == nil {
-		log.Fatalf("no peer %q with mode %q", *peer, *name)
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), *timeout)
+	j := parse(os.Args[1:])
+	ctx, cancel := context.WithTimeout(context.Background(), j.timeout)
 	defer cancel()
+	err := partly(ctx, j)
+	if err == errWhole {
+		var r *result
+		if r, err = whole(ctx, j); err == nil {
+			fmt.Println(r)
+		}
+	}
+	if err != nil {
+		log.Fatal(err)
+	}
+}
+
+// parse reads the job, and ends the program if it cannot.
+func parse(args []string) *job {
+	j := &job{}
+	flag := flag.NewFlagSet("load", flag.ExitOnError)
+	flag.StringVar(&j.peer, "peer", "haypile", "haypile, amqp091 or floor")
+	flag.StringVar(&j.adapter, "adapter", "stdnet", "haypile's loop: stdnet, ioloop, gnet or evio")
+	flag.StringVar(&j.api, "api", "blocking", "blocking or callback")
+	flag.StringVar(&j.url, "url", "", "the broker; default: a sink")
+	flag.StringVar(&j.vhost, "vhost", "", "virtual host of the sink that is started: eager, hold1000; default: eager for round trips")
+	flag.BoolVar(&j.tls, "tls", false, "talk TLS, with whatever certificate the broker has")
+	flag.DurationVar(&j.budget, "budget", 0, "haypile's latency budget")
+	flag.IntVar(&j.buffered, "buffered", 0, "haypile's MaxBuffered, bytes; default: its own, for callbacks 512 KiB")
+	flag.StringVar(&j.mode, "mode", "publish", "what is measured")
+	flag.StringVar(&j.queue, "queue", "haypile-bench", "a queue to use up, where the broker is no sink")
+	flag.IntVar(&j.n, "n", 1_000_000, "messages, or connections of idle")
+	flag.IntVar(&j.size, "size", 64, "bytes of a body")
+	flag.IntVar(&j.window, "window", 1000, "unconfirmed publishes, and unacknowledged deliveries")
+	flag.IntVar(&j.conns, "conns", 1, "connections")
+	flag.IntVar(&j.channels, "channels", 1, "channels of publish")
+	flag.IntVar(&j.publishers, "publishers", 8, "goroutines of publish-parallel")
+	flag.IntVar(&j.consumers, "consumers", 1, "consumers of consume-auto and consume-props")
+	flag.BoolVar(&j.read, "read", false, "decode properties in consume-props")
+	flag.DurationVar(&j.hold, "hold", 22*time.Second, "how long connections are held by idle")
+	flag.DurationVar(&j.timeout, "timeout", 5*time.Minute, "when to give up")
+	flag.StringVar(&j.cpuProfile, "cpuprofile", "", "a file for the CPU profile")
+	flag.StringVar(&j.memProfile, "memprofile", "", "a file for the profile of allocations, of all of them; this costs time")
+	flag.Parse(args) // which ends the program on errors
+	if j.vhost == "" && j.hasRoundTrips() {
+		j.vhost = "eager"
+	}
+	return j
+}
+
+// whole makes the measurement.
+func whole(ctx context.Context, j *job) (*result, error) {
+	if err := j.check(); err != nil {
+		return nil, err
+	}
+	files.Raise()
 	if j.url == "" {
-		url, stop, err := startSink()
+		url, stop, err := startSink(j)
 		if err != nil {
-			log.Fatal(err)
+			return nil, err
 		}
 		defer stop()
 		j.url = url
 	}
-	var start time.Time
-	var cpu time.Duration
-	stop, err := startProfile(*profile)
-	if err != nil {
-		log.Fatal(err)
-	}
-	err = run(ctx, j, func() { start, cpu = time.Now(), cputime.Spent() })
-	wall, cpu := time.Since(start), cputime.Spent()-cpu
-	stop()
-	if err != nil {
-		log.Fatal(err)
-	}
-	fmt.Printf("peer=%s adapter=%s mode=%s publishers=%d size=%d n=%d wall_s=%.3f msgs_s=%.0f cpu_us_per_msg=%.3f\n",
-		*peer, j.adapter, *name, j.publishers, j.size, j.n, wall.Seconds(), float64(j.n)/wall.Seconds(), float64(cpu.Microseconds())/float64(j.n))
-}
-
-// startProfile begins a CPU profile, if a file is named.
-func startProfile(file string) (stop func(), err error) {
-	if file == "" {
-		return func() {}, nil
-	}
-	f, err := os.Create(file)
-	if err != nil {
+	if err := prepare(j); err != nil {
 		return nil, err
 	}
-	if err := pprof.StartCPUProfile(f); err != nil {
-		return nil, err
+	r, err := measure(ctx, j)
+	if err != nil {
+		return nil, fmt.Errorf("%s %s %s %s: %w", j.peer, j.adapter, j.api, j.mode, err)
 	}
-	return func() {
-		pprof.StopCPUProfile()
-		if err := f.Close(); err != nil {
-			log.Print(err)
-		}
-	}, nil
+	return r, verify(j)
 }

@@ -17,7 +17,7 @@ import (
 	"runtime"
 	"slices"
 
-	"github.com/haypile/haypile/bench/internal/cputime"
+	"github.com/haypile/haypile/bench/internal/usage"
 )
 
 // subject is what is measured: it moves n messages of a size.
@@ -63,11 +63,11 @@ func (m mode) measure(size, n, rounds int) ([]float64, error) {
 	for range rounds {
 		for i, s := range m.subjects {
 			runtime.GC()
-			before := cputime.Spent()
+			before := usage.Now()
 			if err := s.run(size, n); err != nil {
 				return nil, fmt.Errorf("%s by %s: %w", m.name, s.name, err)
 			}
-			costs[i] = append(costs[i], float64(cputime.Spent()-before)/float64(n))
+			costs[i] = append(costs[i], float64(usage.Now().Since(before).CPU())/float64(n))
 		}
 	}
 	medians := make([]float64, len(costs))

@@ -4,6 +4,7 @@
 package main
 
 import (
+	"crypto/tls"
 	"flag"
 	"fmt"
 	"log"
@@ -15,11 +16,20 @@ import (
 func main() {
 	log.SetFlags(0)
 	listen := flag.String("listen", "127.0.0.1:0", "where to listen")
+	secure := flag.Bool("tls", false, "talk TLS, with a certificate of its own making")
 	flag.Parse()
 	ln, err := net.Listen("tcp", *listen)
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Printf("amqp://%s\n", ln.Addr())
+	scheme := "amqp"
+	if *secure {
+		config, err := sink.SelfSigned()
+		if err != nil {
+			log.Fatal(err)
+		}
+		ln, scheme = tls.NewListener(ln, config), "amqps"
+	}
+	fmt.Printf("%s://%s\n", scheme, ln.Addr())
 	log.Fatal(sink.Serve(ln))
 }

@@ -4,37 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
-	"io"
 	"net"
-)
-
-// Methods, as class<<16 | method.
-const (
-	connectionStart   = 10<<16 | 10
-	connectionStartOk = 10<<16 | 11
-	connectionTune    = 10<<16 | 30
-	connectionTuneOk  = 10<<16 | 31
-	connectionOpen    = 10<<16 | 40
-	connectionOpenOk  = 10<<16 | 41
-	connectionClose   = 10<<16 | 50
-	connectionCloseOk = 10<<16 | 51
-	channelOpen       = 20<<16 | 10
-	channelOpenOk     = 20<<16 | 11
-	channelClose      = 20<<16 | 40
-	channelCloseOk    = 20<<16 | 41
-	queueDeclare      = 50<<16 | 10
-	queueDeclareOk    = 50<<16 | 11
-	basicQos          = 60<<16 | 10
-	basicQosOk        = 60<<16 | 11
-	basicConsume      = 60<<16 | 20
-	basicConsumeOk    = 60<<16 | 21
-	basicCancel       = 60<<16 | 30
-	basicCancelOk     = 60<<16 | 31
-	basicPublish      = 60<<16 | 40
-	basicDeliver      = 60<<16 | 60
-	basicAck          = 60<<16 | 80
-	confirmSelect     = 85<<16 | 10
-	confirmSelectOk   = 85<<16 | 11
+	"time"
 )
 
 // frameMax is what the sink proposes; clients may ask for less.
@@ -44,21 +15,28 @@ const frameMax = 128 << 10
 type session struct {
 	conn      net.Conn
 	greeted   bool
+	options   options
 	skip      int // bytes to come of a body frame, its end octet included
 	published uint32
+	acked     uint32
 	channels  map[uint16]*channel
 	dirty     []*channel // have confirms to send
-	out       []byte     // what a lot of input is answered with
+	asked     bool       // something beside publishes came
+	echo      *echo
+	out       []byte // what a lot of input is answered with
 	frameMax  int
+	beat      *time.Timer
 }
 
 type channel struct {
 	id        uint16
 	confirms  bool
+	dirty     bool
 	published uint64
 	confirmed uint64
 	prefetch  int
-	stream    *stream
+	tags      int       // of consumers, that were made up
+	streams   []*stream // only one of them, when it has a prefetch
 }
 
 func newSession(c net.Conn) *session {
@@ -66,9 +44,19 @@ func newSession(c net.Conn) *session {
 }
 
 func (s *session) stop() {
-	for _, ch := range s.channels {
-		ch.stream.stop()
+	if s.beat != nil {
+		s.beat.Stop()
 	}
+	for _, ch := range s.channels {
+		ch.stop()
+	}
+}
+
+func (ch *channel) stop() {
+	for _, st := range ch.streams {
+		st.stop()
+	}
+	ch.streams = nil
 }
 
 // input takes whole frames off p, and bodies as they come, and answers.
@@ -96,7 +84,7 @@ func (s *session) input(p []byte) (used int, err error) {
 			break
 		}
 		size := int(binary.BigEndian.Uint32(p[3:])) + 8
-		if p[0] == 3 { // body
+		if p[0] == frameBody && s.echo == nil {
 			s.skip = size - 7
 			p = p[7:]
 			continue
@@ -104,11 +92,9 @@ func (s *session) input(p []byte) (used int, err error) {
 		if len(p) < size {
 			break
 		}
-		if p[0] == 1 {
-			if err := s.method(binary.BigEndian.Uint16(p[1:]), p[7:size-1]); err != nil {
-				s.flush()
-				return 0, err
-			}
+		if err := s.frame(p[:size]); err != nil {
+			s.flush()
+			return 0, err
 		}
 		p = p[size:]
 	}
@@ -116,14 +102,30 @@ func (s *session) input(p []byte) (used int, err error) {
 	return all - len(p), s.flush()
 }
 
+// frame takes one that is whole.
+func (s *session) frame(p []byte) error {
+	switch {
+	case p[0] == frameMethod:
+		return s.method(binary.BigEndian.Uint16(p[1:]), p[7:len(p)-1])
+	case s.echo != nil && p[0] != frameHeartbeat:
+		s.out = s.echo.content(s.out, p)
+	}
+	return nil
+}
+
 // confirm tells of all that a lot of input has published.
 func (s *session) confirm() {
+	held := s.dirty[:0]
 	for _, ch := range s.dirty {
+		if !s.asked && ch.published-ch.confirmed < s.options.hold {
+			held = append(held, ch)
+			continue
+		}
 		args := binary.BigEndian.AppendUint64(nil, ch.published)
 		s.send(ch.id, basicAck, append(args, 1))
-		ch.confirmed = ch.published
+		ch.confirmed, ch.dirty = ch.published, false
 	}
-	s.dirty = s.dirty[:0]
+	s.dirty, s.asked = held, false
 }
 
 func (s *session) flush() error {
@@ -137,110 +139,34 @@ func (s *session) flush() error {
 
 // send answers with a method.
 func (s *session) send(channel uint16, method uint32, args []byte) {
-	s.out = appendFrame(s.out, 1, channel, append(binary.BigEndian.AppendUint32(nil, method), args...))
-}
-
-func appendFrame(dst []byte, kind byte, channel uint16, payload []byte) []byte {
-	dst = append(dst, kind)
-	dst = binary.BigEndian.AppendUint16(dst, channel)
-	dst = binary.BigEndian.AppendUint32(dst, uint32(len(payload)))
-	dst = append(dst, payload...)
-	return append(dst, 0xCE)
-}
-
-func shortString(dst []byte, s string) []byte { return append(append(dst, byte(len(s))), s...) }
-
-func longString(dst []byte, s string) []byte {
-	return append(binary.BigEndian.AppendUint32(dst, uint32(len(s))), s...)
-}
-
-func (s *session) start() {
-	var able []byte
-	for _, name := range []string{"publisher_confirms", "basic.nack", "consumer_cancel_notify", "connection.blocked", "authentication_failure_close"} {
-		able = append(shortString(able, name), 't', 1)
-	}
-	properties := longString(append(shortString(nil, "capabilities"), 'F'), string(able))
-	args := longString([]byte{0, 9}, string(properties))
-	args = longString(args, "PLAIN AMQPLAIN")
-	s.send(0, connectionStart, longString(args, "en_US"))
+	s.out = appendFrame(s.out, frameMethod, channel, append(binary.BigEndian.AppendUint32(nil, method), args...))
 }
 
 // method answers one.
 func (s *session) method(id uint16, payload []byte) error {
 	method, args := binary.BigEndian.Uint32(payload), payload[4:]
-	if method == basicPublish { // by far the most frequent
-		s.published++
-		ch := s.channels[id]
-		if ch == nil {
-			return fmt.Errorf("publish on channel %d, which is not open", id)
-		}
-		ch.published++
-		if ch.confirms && ch.published == ch.confirmed+1 {
-			s.dirty = append(s.dirty, ch)
-		}
-		return nil
-	}
-	if id == 0 {
+	switch {
+	case method == basicPublish: // by far the most frequent
+		return s.publish(id)
+	case id == 0:
 		return s.connectionMethod(method, args)
 	}
 	return s.channelMethod(id, method, args)
 }
 
-func (s *session) connectionMethod(method uint32, args []byte) error {
-	switch method {
-	case connectionStartOk:
-		tune := binary.BigEndian.AppendUint16(nil, 2047)
-		tune = binary.BigEndian.AppendUint32(tune, frameMax)
-		s.send(0, connectionTune, binary.BigEndian.AppendUint16(tune, 60))
-	case connectionTuneOk:
-		if n := int(binary.BigEndian.Uint32(args[2:])); n > 0 {
-			s.frameMax = min(s.frameMax, n)
-		}
-	case connectionOpen:
-		s.send(0, connectionOpenOk, shortString(nil, ""))
-	case connectionClose:
-		s.send(0, connectionCloseOk, nil)
-		return io.EOF
-	default:
-		return fmt.Errorf("method %d.%d", method>>16, method&0xFFFF)
-	}
-	return nil
-}
-
-func (s *session) channelMethod(id uint16, method uint32, args []byte) error {
-	if method == channelOpen {
-		s.channels[id] = &channel{id: id}
-		s.send(id, channelOpenOk, longString(nil, ""))
-		return nil
-	}
+func (s *session) publish(id uint16) error {
 	ch := s.channels[id]
 	if ch == nil {
-		return fmt.Errorf("method %d.%d on channel %d, which is not open", method>>16, method&0xFFFF, id)
+		return fmt.Errorf("publish on channel %d, which is not open", id)
 	}
-	switch method {
-	case channelClose:
-		ch.stream.stop()
-		delete(s.channels, id)
-		s.send(id, channelCloseOk, nil)
-	case confirmSelect:
-		ch.confirms = true
-		s.send(id, confirmSelectOk, nil)
-	case queueDeclare:
-		name := string(args[3 : 3+args[2]])
-		reply := binary.BigEndian.AppendUint32(shortString(nil, name), s.published)
-		s.send(id, queueDeclareOk, binary.BigEndian.AppendUint32(reply, 0))
-	case basicQos:
-		ch.prefetch = int(binary.BigEndian.Uint16(args[4:]))
-		s.send(id, basicQosOk, nil)
-	case basicConsume:
-		return s.consume(ch, args)
-	case basicCancel:
-		ch.stream.stop()
-		s.send(id, basicCancelOk, args[:1+args[0]])
-	case basicAck:
-		ch.stream.acked(binary.BigEndian.Uint64(args), args[8]&1 != 0)
-	default:
-		return fmt.Errorf("method %d.%d", method>>16, method&0xFFFF)
+	s.published++
+	ch.published++
+	if ch.confirms && !ch.dirty {
+		ch.dirty = true
+		s.dirty = append(s.dirty, ch)
+	}
+	if s.echo != nil {
+		s.out = s.echo.method(s.out)
 	}
 	return nil
 }

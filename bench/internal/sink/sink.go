@@ -4,16 +4,29 @@
 // without package core, which would share that package's costs and faults.
 //
 // It lets everybody in. A consumer of the queue "1000000x64" is sent a million
-// messages with bodies of 64 bytes, and never more unacknowledged ones than its
-// channel's prefetch allows. Of any other queue, a passive declare tells how many
-// messages the connection has published so far.
+// messages with bodies of 64 bytes, with the Properties when "p" follows, and
+// never more unacknowledged ones than its channel's prefetch allows. The
+// consumer of "pingpong" is sent at once what its connection publishes after the
+// first declare of that queue. A declare
+// of any queue tells how many messages the connection has published so far, and, as
+// the number of consumers, how many deliveries it has acknowledged.
+//
+// The virtual host says how else the sink behaves: "eager" has it look for input
+// for a while before it sleeps, so that round trips measure the client and not what
+// it takes to wake a broker; "hold1000" has it confirm a thousand publishes
+// together, or all when anything else is asked.
 package sink
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net"
+	"os"
 )
+
+// Product is the sink's name among its server properties.
+const Product = "haypile bench sink"
 
 // Serve lets clients in until the listener fails, which it returns.
 func Serve(ln net.Listener) error {
@@ -36,10 +49,11 @@ func serve(c net.Conn) {
 	defer c.Close()
 	s := newSession(c)
 	defer s.stop()
+	read := c.Read
 	buf := make([]byte, smallBuffer)
 	n := 0
 	for {
-		got, err := c.Read(buf[n:])
+		got, err := read(buf[n:])
 		if err != nil {
 			return // the client is gone, which is how benchmarks end
 		}
@@ -47,9 +61,12 @@ func serve(c net.Conn) {
 		used, err := s.input(buf[:n])
 		if err != nil {
 			if !errors.Is(err, io.EOF) {
-				println("sink:", err.Error())
+				fmt.Fprintln(os.Stderr, "sink:", err)
 			}
 			return
+		}
+		if s.options.eager {
+			read = eagerly(c)
 		}
 		full := n == len(buf)
 		n = copy(buf, buf[used:n])

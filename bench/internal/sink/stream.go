@@ -2,14 +2,14 @@ package sink
 
 import (
 	"encoding/binary"
-	"fmt"
 	"net"
 	"sync"
 )
 
-// stream sends deliveries to one consumer. Its methods may be called on nil.
+// stream sends deliveries to one consumer.
 type stream struct {
 	conn     net.Conn
+	consumer string // its tag
 	lot      []byte // deliveries, of which the tags are filled in
 	tags     []int  // where they stand
 	size     int    // of one delivery
@@ -25,48 +25,17 @@ type stream struct {
 // lotSize bounds a write of deliveries, unless one alone is larger.
 const lotSize = 64 << 10
 
-// consume starts a stream, as the queue's name says.
-func (s *session) consume(ch *channel, args []byte) error {
-	queue := string(args[3 : 3+args[2]])
-	rest := args[3+args[2]:]
-	tag, flags := string(rest[1:1+rest[0]]), rest[1+rest[0]]
-	if tag == "" {
-		tag = "amq.ctag-sink"
-	}
-	var count, size int
-	if _, err := fmt.Sscanf(queue, "%dx%d", &count, &size); err != nil || count < 0 || size < 0 {
-		s.send(ch.id, basicConsumeOk, shortString(nil, tag))
-		return nil // a queue in which nothing ever comes
-	}
-	s.send(ch.id, basicConsumeOk, shortString(nil, tag))
-	if err := s.flush(); err != nil {
-		return err
-	}
-	st := &stream{conn: s.conn, prefetch: ch.prefetch}
-	if flags&0b10 != 0 { // no-ack
-		st.prefetch = 0
-	}
-	st.credit.L = &st.mu
-	st.prepare(ch.id, tag, size, s.frameMax)
-	ch.stream = st
-	go st.run(count)
-	return nil
-}
-
 // prepare makes a lot.
-func (st *stream) prepare(channel uint16, tag string, size, frameMax int) {
-	method := binary.BigEndian.AppendUint32(nil, basicDeliver)
-	method = shortString(method, tag)
-	at := 7 + len(method)
-	method = append(binary.BigEndian.AppendUint64(method, 0), 0) // not redelivered
-	method = shortString(shortString(method, ""), "key")
-	one := appendFrame(nil, 1, channel, method)
+func (st *stream) prepare(channel uint16, size, frameMax int, properties []byte) {
+	method, at := deliver(st.consumer)
+	at += 7 // behind the head of the frame
+	one := appendFrame(nil, frameMethod, channel, method)
 	header := append(binary.BigEndian.AppendUint16(nil, 60), 0, 0)
-	header = append(binary.BigEndian.AppendUint64(header, uint64(size)), 0, 0)
-	one = appendFrame(one, 2, channel, header)
+	header = append(binary.BigEndian.AppendUint64(header, uint64(size)), properties...)
+	one = appendFrame(one, frameHeader, channel, header)
 	for left := size; left > 0; {
 		n := min(left, frameMax-8)
-		one = appendFrame(one, 3, channel, make([]byte, n))
+		one = appendFrame(one, frameBody, channel, make([]byte, n))
 		left -= n
 	}
 	st.size = len(one)
@@ -118,10 +87,11 @@ func (st *stream) await(n int) int {
 	return n
 }
 
-// acked is told of acks. Tags are acknowledged in order.
-func (st *stream) acked(tag uint64, multiple bool) {
-	if st == nil || st.prefetch == 0 {
-		return
+// acked is told of acks, and tells how many deliveries they are for. Tags are
+// acknowledged in order.
+func (st *stream) acked(tag uint64, multiple bool) int {
+	if st.prefetch == 0 {
+		return 0
 	}
 	st.mu.Lock()
 	defer st.mu.Unlock()
@@ -134,12 +104,10 @@ func (st *stream) acked(tag uint64, multiple bool) {
 	if st.unacked <= st.prefetch/2 {
 		st.credit.Signal()
 	}
+	return n
 }
 
 func (st *stream) stop() {
-	if st == nil {
-		return
-	}
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	st.stopped = true

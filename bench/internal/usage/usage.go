@@ -1,7 +1,8 @@
-// Package usage tells what the process holds.
+// Package usage tells what the process has used.
 package usage
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"runtime"
@@ -9,22 +10,77 @@ import (
 	"time"
 )
 
-// Usage is what a process holds: bytes, and goroutines.
-type Usage struct{ Resident, Heap, Stack, Goroutines int }
+// Usage is what the process has used since it began.
+type Usage struct {
+	At           time.Time
+	User, System time.Duration // CPU time
+	MaxResident  int           // largest resident memory so far, bytes; 0 where the system does not tell
+	Allocs       uint64        // objects
+	Bytes        uint64        // of them
+	Writes       int64         // system calls that write; -1 where the system does not tell
+}
+
+// CPU is the time that was spent on all threads.
+func (u Usage) CPU() time.Duration { return u.User + u.System }
+
+// Now is the usage up to now.
+func Now() Usage {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	u := Usage{Allocs: m.Mallocs, Bytes: m.TotalAlloc, Writes: writes()}
+	u.User, u.System, u.MaxResident = times()
+	u.At = time.Now()
+	return u
+}
+
+// Since is what was used after an earlier usage.
+func (u Usage) Since(before Usage) Usage {
+	u.User -= before.User
+	u.System -= before.System
+	u.Allocs -= before.Allocs
+	u.Bytes -= before.Bytes
+	if u.Writes >= 0 {
+		u.Writes -= before.Writes
+	}
+	return u
+}
+
+// writes is Linux's count.
+func writes() (n int64) {
+	text, err := os.ReadFile("/proc/self/io")
+	if err != nil {
+		return -1
+	}
+	const label = "syscw:"
+	at := bytes.Index(text, []byte(label))
+	if at < 0 {
+		return -1
+	}
+	if _, err := fmt.Sscan(string(text[at+len(label):]), &n); err != nil {
+		return -1
+	}
+	return n
+}
+
+// Held is what the process holds: bytes, and goroutines.
+type Held struct{ Resident, Heap, Stack, Goroutines int }
 
 // Settled is what the process holds when all that can be given back has been.
-// Resident is zero where the system has no /proc.
-func Settled() Usage {
+func Settled() Held {
 	debug.FreeOSMemory()
-	time.Sleep(100 * time.Millisecond)
+	time.Sleep(100 * time.Millisecond) // for finalizers
 	debug.FreeOSMemory()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	u := Usage{Heap: int(m.HeapAlloc), Stack: int(m.StackInuse), Goroutines: runtime.NumGoroutine()}
+	return Held{resident(), int(m.HeapAlloc), int(m.StackInuse), runtime.NumGoroutine()}
+}
+
+// resident is the memory that is resident now, bytes; 0 where the system does not
+// tell.
+func resident() int {
 	var pages int
 	if text, err := os.ReadFile("/proc/self/statm"); err == nil {
 		fmt.Sscan(string(text), new(int), &pages)
 	}
-	u.Resident = pages * os.Getpagesize()
-	return u
+	return pages * os.Getpagesize()
 }

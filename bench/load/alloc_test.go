@@ -1,0 +1,43 @@
+//go:build !race
+
+package main
+
+import (
+	"testing"
+
+	"github.com/haypile/haypile/bench/internal/loops"
+)
+
+// What a message allocates on its way, whatever the machine is busy with.
+func TestAllocationsOfAMessage(t *testing.T) {
+	const some = 0.05 // of buffers that grow at first
+	for _, c := range []struct {
+		flags string
+		most  float64
+	}{
+		{"-api callback -mode pingpong", 0},
+		{"-api callback -mode publish", 0},
+		{"-api callback -mode publish-confirm", 0},
+		{"-api callback -mode consume-auto", 0},
+		{"-api callback -mode consume-props", 0},
+		{"-api callback -mode consume-ack", 0},
+		{"-api callback -mode consume-multi", 0},
+		{"-mode publish", 1},
+		{"-mode publish-parallel", 1},
+		{"-mode consume-auto", 2},
+		{"-mode consume-props", 2},
+		{"-mode consume-ack", 2},
+	} {
+		for _, adapter := range loops.Names {
+			t.Run(c.flags+" on "+adapter, func(t *testing.T) {
+				r, err := run(t, c.flags+" -n 20000 -adapter "+adapter)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got := float64(r.used.Allocs) / float64(r.j.n); got > c.most+some {
+					t.Errorf("%.3f allocations, want at most %v", got, c.most)
+				}
+			})
+		}
+	}
+}

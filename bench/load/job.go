@@ -1,0 +1,179 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/haypile/haypile/adapters"
+)
+
+// job is what is to be measured.
+type job struct {
+	peer, adapter, api, mode string
+
+	url, vhost string
+	tls        bool
+	budget     time.Duration
+	buffered   int           // 0: the default
+	heartbeat  time.Duration // 0: the peer's default
+
+	queue                                  string
+	n, size, window                        int
+	conns, channels, publishers, consumers int
+	read                                   bool
+	hold, timeout                          time.Duration
+	cpuProfile, memProfile                 string
+
+	sink bool          // the broker is one
+	loop adapters.Loop // haypile's
+}
+
+// client is one connection of a peer, ready for the mode.
+type client interface {
+	// run moves n messages, and returns when the broker has answered what was asked
+	// after the last.
+	run(n int) error
+	close()
+}
+
+// open connects a client and readies it.
+type open func(ctx context.Context, j *job, trips *latencies) (client, error)
+
+// peers by name and API.
+var peers = map[string]open{
+	"haypile blocking": openBlocking,
+	"haypile callback": openCallback,
+	"amqp091 blocking": openAMQP091,
+	"floor blocking":   openFloor,
+	"floor callback":   openFloor,
+}
+
+const (
+	modePublish  = "publish"
+	modeProps    = "publish-props"
+	modeConfirm  = "publish-confirm"
+	modeParallel = "publish-parallel"
+	modeAuto     = "consume-auto"
+	modeRead     = "consume-props"
+	modeAck      = "consume-ack"
+	modeMulti    = "consume-multi"
+	modeRPC      = "rpc"
+	modePingpong = "pingpong"
+	modeIdle     = "idle"
+)
+
+var modes = []string{modePublish, modeProps, modeConfirm, modeParallel, modeAuto, modeRead, modeAck, modeMulti, modeRPC, modePingpong, modeIdle}
+
+// multiple is how many deliveries an ack of consume-multi is for.
+const multiple = 100
+
+// errMode is a mode that a peer does not have.
+var errMode = fmt.Errorf("this peer has no such mode")
+
+func (j *job) check() error {
+	if peers[j.peer+" "+j.api] == nil {
+		return fmt.Errorf("no peer %q with API %q", j.peer, j.api)
+	}
+	if !slices.Contains(modes, j.mode) {
+		return fmt.Errorf("no mode %q", j.mode)
+	}
+	for _, p := range []struct {
+		name         string
+		value, least int
+	}{
+		{"n", j.n, 1}, {"size", j.size, 0}, {"window", j.window, 1}, {"conns", j.conns, 1},
+		{"channels", j.channels, 1}, {"publishers", j.publishers, 1}, {"consumers", j.consumers, 1},
+	} {
+		if p.value < p.least {
+			return fmt.Errorf("-%s is %d, must be at least %d", p.name, p.value, p.least)
+		}
+	}
+	if j.mode == modeMulti && j.window < multiple {
+		return fmt.Errorf("-window is %d, %s needs %d", j.window, modeMulti, multiple)
+	}
+	return nil
+}
+
+func (j *job) publishes() bool { return strings.HasPrefix(j.mode, "publish") }
+
+func (j *job) consumes() bool { return strings.HasPrefix(j.mode, "consume-") }
+
+// acks tells that deliveries are acknowledged.
+func (j *job) acks() bool { return j.mode == modeAck || j.mode == modeMulti }
+
+// properties tells that messages have some.
+func (j *job) properties() bool { return j.mode == modeProps || j.mode == modeRead }
+
+func (j *job) hasRoundTrips() bool {
+	return j.mode == modeRPC || j.mode == modePingpong || j.mode == modeConfirm && j.window == 1
+}
+
+// target is the queue that is published to and asked about.
+func (j *job) target() string {
+	if j.sink && j.mode == modePingpong {
+		return "pingpong"
+	}
+	return j.queue
+}
+
+// source is the queue that has n messages for a consumer.
+func (j *job) source(n int) string {
+	switch {
+	case !j.sink || j.mode == modePingpong:
+		return j.target()
+	case j.properties():
+		return fmt.Sprintf("%dx%dp", n, j.size)
+	}
+	return fmt.Sprintf("%dx%d", n, j.size)
+}
+
+// counted checks what a declare of the sink tells after the n messages of a
+// connection. Another broker may still be counting: verify looks at its queue later.
+func (j *job) counted(n int, messages, consumers int) error {
+	switch {
+	case j.publishes() && j.sink && messages != n:
+		return fmt.Errorf("the broker counted %d of %d messages", messages, n)
+	case j.acks() && j.sink && consumers != n:
+		return fmt.Errorf("the sink counted acks for %d of %d messages", consumers, n)
+	}
+	return nil
+}
+
+// came checks the bodies of n deliveries.
+func (j *job) came(n, bytes int) error {
+	if bytes != n*j.size {
+		return fmt.Errorf("%d bytes came, not %d times %d", bytes, n, j.size)
+	}
+	return nil
+}
+
+// share is what the i-th of k has of n.
+func share(n, k, i int) int { return n*(i+1)/k - n*i/k }
+
+// tlsConfig trusts anybody, nil without TLS.
+func (j *job) tlsConfig() *tls.Config {
+	if !j.tls {
+		return nil
+	}
+	return &tls.Config{InsecureSkipVerify: true}
+}
+
+// address is where the broker listens, and its virtual host.
+func (j *job) address() (hostPort, vhost string, err error) {
+	u, err := url.Parse(j.url)
+	if err != nil {
+		return "", "", err
+	}
+	if hostPort = u.Host; u.Port() == "" {
+		hostPort += ":5672"
+	}
+	if vhost = strings.TrimPrefix(u.Path, "/"); vhost == "" {
+		vhost = "/"
+	}
+	return hostPort, vhost, nil
+}

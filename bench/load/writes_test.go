@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"net"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/haypile/haypile/adapters/blocking"
+)
+
+// slowConn counts writes, and holds the first after arm up until release.
+type slowConn struct {
+	net.Conn
+	armed   atomic.Bool
+	release chan struct{}
+	writes  atomic.Int32
+}
+
+func (c *slowConn) Write(p []byte) (int, error) {
+	if c.writes.Add(1); c.armed.Swap(false) {
+		<-c.release
+	}
+	return c.Conn.Write(p)
+}
+
+// arm has the next write wait, and counts from there.
+func (c *slowConn) arm() {
+	c.writes.Store(0)
+	c.armed.Store(true)
+}
+
+// open connects to a sink through a slowConn.
+func openSlowly(t *testing.T, ctx context.Context) (*slowConn, *blocking.Channel) {
+	t.Helper()
+	url, stop, err := startSink(&job{mode: modePublish})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(stop)
+	slow := &slowConn{release: make(chan struct{})}
+	conn, err := blocking.Dial(ctx, url, blocking.WithParams(func(p *blocking.Params) {
+		p.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+			c, err := new(net.Dialer).DialContext(ctx, network, address)
+			slow.Conn = c
+			return slow, err
+		}
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close(ctx) })
+	ch, err := conn.Channel(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slow, ch
+}
+
+// What was said while a write was under way goes in a few more.
+const (
+	messages = 1000
+	fewest   = 5
+)
+
+func TestPublishesShareWrites(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	slow, ch := openSlowly(t, ctx)
+	slow.arm()
+	p := &blocking.Publishing{RoutingKey: "q", Body: make([]byte, 64)}
+	for range messages {
+		if err := ch.Publish(ctx, p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	close(slow.release)
+	reply, err := ch.QueueDeclare(ctx, &blocking.QueueDeclare{Queue: "q", Passive: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if reply.MessageCount != messages {
+		t.Errorf("%d of %d messages arrived", reply.MessageCount, messages)
+	}
+	if got := slow.writes.Load(); got > fewest {
+		t.Errorf("%d writes for %d publishes", got, messages)
+	}
+}
+
+func TestAcksShareWrites(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	slow, ch := openSlowly(t, ctx)
+	got := 0
+	for d, err := range ch.Consume(ctx, &blocking.Consume{Queue: "1000x64", Prefetch: messages}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got++; got == 1 {
+			slow.arm()
+		}
+		if err := d.Ack(); err != nil {
+			t.Fatal(err)
+		}
+		if got == messages {
+			close(slow.release)
+			break
+		}
+	}
+	reply, err := ch.QueueDeclare(ctx, &blocking.QueueDeclare{Queue: "q", Passive: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if reply.ConsumerCount != messages {
+		t.Errorf("acks for %d of %d messages arrived", reply.ConsumerCount, messages)
+	}
+	if got := slow.writes.Load(); got > fewest {
+		t.Errorf("%d writes for %d acks", got, messages)
+	}
+}

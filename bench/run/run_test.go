@@ -1,0 +1,125 @@
+package main
+
+import (
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// measured is a table with three rounds of one row.
+func measured() *table {
+	r := newRow("publish", "publish", 1000)
+	ours, other := haypile("blocking", "stdnet"), subject{name: amqp091.name, args: amqp091.args}
+	t := &table{rows: []row{r}, subjects: []subject{other, ours}, cells: map[[2]string]series{}}
+	for _, v := range []float64{3, 1, 2} {
+		for s, factor := range map[string]float64{other.name: 10, ours.name: 1} {
+			key := [2]string{r.name, s}
+			t.cells[key] = append(t.cells[key], values{"cpu_us_per_msg": v * factor, "msgs_s": 1000 / factor})
+		}
+	}
+	return t
+}
+
+func TestALineOfLoadIsRead(t *testing.T) {
+	v, err := parse("peer=haypile mode=publish n=10 msgs_s=1.5e+06 p50_us=0.0\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v["n"] != 10 || v["msgs_s"] != 1.5e6 {
+		t.Errorf("got %v", v)
+	}
+	for _, line := range []string{"", "panic: oh"} {
+		if _, err := parse(line); err == nil {
+			t.Errorf("%q was taken", line)
+		}
+	}
+}
+
+func TestCellsAreMediansWithTheirRange(t *testing.T) {
+	m := measured()
+	if got, want := cell(m.at(m.rows[0], m.subjects[1]), cpu), "2 (1–3)"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got, want := cell(m.at(m.rows[0], floor), cpu), "–"; got != want {
+		t.Errorf("a cell that was not measured is %q, want %q", got, want)
+	}
+}
+
+func TestRatiosSayHowManyTimesTheBestAnotherIs(t *testing.T) {
+	m := measured()
+	if got := m.ratio(m.rows[0], cpu, amqp091.name); got != "10" {
+		t.Errorf("of CPU time: %s, want 10", got)
+	}
+	if got := m.ratio(m.rows[0], rate, amqp091.name); got != "0.1" {
+		t.Errorf("of rates: %s, want 0.1", got)
+	}
+}
+
+func TestNumbersAreShort(t *testing.T) {
+	for v, want := range map[float64]string{0: "0", 0.00012: "<0.001", 0.1234: "0.123", 12.34: "12.3", 1234: "1234", 123_456: "123k", 999_600: "1M", 3_606_697: "3.61M"} {
+		if got := number(v); got != want {
+			t.Errorf("%v is %q, want %q", v, got, want)
+		}
+	}
+}
+
+func TestAReportIsWritten(t *testing.T) {
+	dir := t.TempDir()
+	c := &curve{name: "things", axis: "things", points: []int{0, 1, 100}, subjects: []subject{haypile("blocking", "stdnet")}, rowAt: func(int) row { return newRow("", "publish", 1) }}
+	c.table = &table{cells: map[[2]string]series{{"1", "blocking on stdnet"}: {{"cpu_us_per_msg": 0.5}}}}
+	r := &report{dir: dir, machine: []string{"a machine"}, sink: measured(), rabbitmq: measured(), idle: measured(), curves: []*curve{c}}
+	if err := r.write(); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(dir, page))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"a machine", "## Against the sink", "## Against RabbitMQ", "## Idle connections", "## Scale", "| publish | 20 (10–30) | 2 (1–3) | 10 |"} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("the page has no %q", want)
+		}
+	}
+	charts, err := filepath.Glob(filepath.Join(dir, "*.svg"))
+	if err != nil || len(charts) != 5 {
+		t.Fatalf("charts %v, %v", charts, err)
+	}
+	for _, file := range charts {
+		if !strings.Contains(string(text), "("+filepath.Base(file)+")") {
+			t.Errorf("the page does not show %s", file)
+		}
+		checkXML(t, file)
+	}
+}
+
+func checkXML(t *testing.T, file string) {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := xml.NewDecoder(bytes.NewReader(text))
+	for {
+		if _, err := d.Token(); errors.Is(err, io.EOF) {
+			return
+		} else if err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+	}
+}
+
+func TestEveryRowIsMeasuredForSomebody(t *testing.T) {
+	for _, r := range append(sinkRows(), rabbitRows()...) {
+		if !amqp091.does(r) || !haypile("blocking", "gnet").does(r) {
+			t.Errorf("%s is left out", r.name)
+		}
+	}
+	if haypile("callback", "gnet").does(newRow("", "publish-parallel", 1)) {
+		t.Error("callbacks publish in parallel")
+	}
+}
