@@ -1,7 +1,6 @@
 package broker
 
 import (
-	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -74,22 +73,16 @@ var ErrRunning = errors.New("amqp: the broker is running")
 // ErrStopped: the broker is not running.
 var ErrStopped = errors.New("amqp: the broker is not running")
 
-// New makes a broker that does not listen yet: Start does that. The error names an
-// option that is out of range.
+// New makes a broker that does not listen yet: Start does that. The error is a
+// *core.ConfigError that names an option which is out of range, or a *UserError.
 func New(opts ...Option) (*Broker, error) {
 	s := defaults()
-	for _, o := range opts {
-		o(&s)
+	for _, set := range opts {
+		set(&s)
 	}
-	traits, ok := profiles[s.profile]
-	if !ok {
-		return nil, &core.ConfigError{Field: "profile", Value: uint8(s.profile), Want: "RabbitMQ3 or RabbitMQ4"}
-	}
-	if s.maxMessage == 0 {
-		s.maxMessage = traits.maxMessage
-	}
-	if s.ackTimeout == 0 {
-		s.ackTimeout = traits.ackTimeout
+	traits, err := s.complete()
+	if err != nil {
+		return nil, err
 	}
 	s.limits = s.limits.orDefaults()
 	if err := s.limits.validate(); err != nil {
@@ -99,12 +92,13 @@ func New(opts ...Option) (*Broker, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.misuse == nil {
-		s.misuse = func(err error) { s.logger.Error(err.Error()) }
-	}
 	b := &Broker{settings: s, traits: traits, users: users, watchers: make(map[int]func())}
 	if s.journal > 0 {
 		b.journal = newJournal(s.journal)
+	}
+	o := b.serveOptions(&place{tls: s.tls})
+	if err := o.Validate(); err != nil {
+		return nil, err
 	}
 	b.reset()
 	return b, nil
@@ -200,41 +194,25 @@ func (b *Broker) closeListeners() {
 
 // Serve accepts clients from a listener of the caller's, which the broker takes
 // over, until Stop; cfg, if it is not nil, has them speak TLS. After Restart, the
-// listener is gone. The error is ErrStopped.
+// listener is gone. The error is ErrStopped, or a *core.ConfigError for a listener or
+// a config that cannot be used, and the listener stays the caller's.
 func (b *Broker) Serve(ln net.Listener, cfg *tls.Config) error {
 	b.lifecycle.Lock()
 	defer b.lifecycle.Unlock()
 	if !b.running {
 		return ErrStopped
 	}
+	if ln == nil {
+		return &core.ConfigError{Field: "listener", Value: nil, Want: "one that listens"}
+	}
 	p := &place{listener: ln, address: ln.Addr().String(), tls: cfg, given: true}
+	o := b.serveOptions(p)
+	if err := o.Validate(); err != nil {
+		return err
+	}
 	b.places = append(b.places, p)
 	b.serve(p)
 	return nil
-}
-
-func (b *Broker) serve(p *place) {
-	cfg := b.settings.server
-	cfg.Mechanisms = []string{"PLAIN", "AMQPLAIN"}
-	cfg.MaxBuffered = cmp.Or(cfg.MaxBuffered, coreRoom) // what waits longer is better off in its queue
-	cfg.Properties = wire.Table{
-		// Clients behave by product and version: kombu, for one, by how prefetch works.
-		"product": "RabbitMQ", "version": b.traits.version, "platform": "haypile " + core.Version,
-		"information":  "An AMQP 0-9-1 broker in memory, for tests and demos",
-		"cluster_name": b.node(),
-		"capabilities": wire.Table{
-			"publisher_confirms": true, "exchange_exchange_bindings": true, "basic.nack": true,
-			"consumer_cancel_notify": true, "connection.blocked": true, "consumer_priorities": true,
-			"authentication_failure_close": true, "per_consumer_qos": true, "direct_reply_to": true,
-		},
-	}
-	p.server = driver.Serve(b.loop, p.listener, driver.ServeOptions{
-		NewHandler: func(d *driver.Conn) core.ServerHandler { return b.handler(b.newSession(d, p.tls != nil)) },
-		Server:     cfg,
-		TLS:        p.tls,
-		OnError:    func(err error) { b.settings.logger.Warn(err.Error()) },
-	})
-	b.noteListeners()
 }
 
 func (b *Broker) node() string { return "haypile@localhost" }
@@ -284,6 +262,7 @@ func (b *Broker) Stop(ctx context.Context) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.reset()
+	b.observe()
 	return err
 }
 
@@ -360,7 +339,7 @@ func (b *Broker) CloseConnection(name, reason string) error {
 		b.mu.Unlock()
 		return fmt.Errorf("amqp: broker: no connection %q", name)
 	}
-	b.sessions[i].push(output{kind: outClose, code: wire.ConnectionForced, text: clip("CONNECTION_FORCED - " + reason)})
+	b.sessions[i].last(output{kind: outClose, code: wire.ConnectionForced, text: clip("CONNECTION_FORCED - " + reason)})
 	b.finish(nil)
 	return nil
 }

@@ -191,9 +191,7 @@ func (ch *channel) leave() {
 		c.unsubscribe()
 	}
 	if ch.tx != nil {
-		ch.endTx()
-		ch.unacked.restore(ch.tx.undone())
-		ch.tx = nil
+		ch.undoTx()
 	}
 	ch.requeueAll()
 }

@@ -87,10 +87,7 @@ func (c *consumer) Ready(*queue.Consumer) bool {
 		return false
 	}
 	if out := &ch.session.out; !out.hasRoom() {
-		if !c.starved {
-			c.starved = true
-			out.starved = append(out.starved, c)
-		}
+		out.starve(c)
 		return false
 	}
 	return true
@@ -168,12 +165,12 @@ func (ch *channel) refuse(c *consumer) {
 // wakeRefused lets those have more that waited for the channel's limit, in the order
 // in which they came to wait.
 func (ch *channel) wakeRefused() {
-	woken := ch.refused
-	ch.refused = nil
-	for _, c := range woken {
+	for _, c := range ch.refused {
 		c.refused = false
 		c.wake()
 	}
+	clear(ch.refused)
+	ch.refused = ch.refused[:0]
 }
 
 // wake lets the consumer have more.

@@ -24,6 +24,7 @@ func (b *Broker) finish(self *session) {
 		if len(batch) > 0 && !self.flush(batch) {
 			b.mu.Lock()
 			self.out.choked = true
+			self.about.buffered = self.core.Buffered()
 			b.mu.Unlock()
 			return
 		}

@@ -143,11 +143,8 @@ func (ch *channel) enact(in *parcel) {
 	}
 }
 
-// cut drops the connection. What it holds is given back at once.
-func (s *session) cut() {
-	s.push(output{kind: outAbort})
-	s.end()
-}
+// cut drops the connection.
+func (s *session) cut() { s.last(output{kind: outAbort}) }
 
 // admits asks the rules about connection.open. It is false when they have decided
 // against it.

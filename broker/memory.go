@@ -25,7 +25,7 @@ type memory struct {
 const lowOnMemory = "low on memory"
 
 // exhausted tells that nothing more is taken.
-func (m *memory) exhausted() bool { return m.used > m.limit+m.limit/4 }
+func (m *memory) exhausted() bool { return m.used-m.limit > m.limit/4 }
 
 // refuses is nil while a session may publish. Under an alarm, what it has published
 // is still taken, then it is blocked; far above the limit nothing is.

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"cmp"
 	"crypto/tls"
 	"log/slog"
 	"net"
@@ -30,19 +31,46 @@ type settings struct {
 	server       core.ServerConfig
 	journal      int
 	lazy         bool            // listen for TCP when somebody asks where
-	misuse       func(err error) // is told of rules that make no sense; never nil
+	misuse       func(err error) // is told of rules that make no sense
 }
 
 func defaults() settings {
 	return settings{
 		address:      "127.0.0.1:0",
-		listen:       net.Listen,
 		users:        []User{Guest()},
 		virtualHosts: []string{"/"},
 		profile:      RabbitMQ4,
-		logger:       slog.New(slog.DiscardHandler),
 		memory:       1 << 30,
 	}
+}
+
+// complete fills in what the profile has and what is nil. The error is a
+// *core.ConfigError.
+func (s *settings) complete() (traits, error) {
+	t, ok := profiles[s.profile]
+	switch {
+	case !ok:
+		return t, &core.ConfigError{Field: "profile", Value: uint8(s.profile), Want: "RabbitMQ3 or RabbitMQ4"}
+	case s.memory < 0:
+		return t, &core.ConfigError{Field: "memory limit", Value: s.memory, Want: "0 or more bytes"}
+	case s.maxMessage < 0:
+		return t, &core.ConfigError{Field: "largest message", Value: s.maxMessage, Want: "0 or more bytes"}
+	case s.ackTimeout < 0 && s.ackTimeout != core.Off:
+		return t, &core.ConfigError{Field: "ack timeout", Value: s.ackTimeout, Want: "a time, or Off"}
+	}
+	s.maxMessage = cmp.Or(s.maxMessage, t.maxMessage)
+	s.ackTimeout = cmp.Or(s.ackTimeout, t.ackTimeout)
+	if s.listen == nil {
+		s.listen = net.Listen
+	}
+	if s.logger == nil {
+		s.logger = slog.New(slog.DiscardHandler)
+	}
+	if s.misuse == nil {
+		logger := s.logger
+		s.misuse = func(err error) { logger.Error(err.Error()) }
+	}
+	return t, nil
 }
 
 // WithLoop has connections run on a loop of the caller's, which must run and is not
@@ -108,7 +136,13 @@ func WithAckTimeout(d time.Duration) Option { return func(s *settings) { s.ackTi
 // WithServer changes the AMQP side of connections: heartbeat, frame-max,
 // channel-max, timeouts, tracing. Mechanisms and server properties are the
 // broker's.
-func WithServer(f func(*core.ServerConfig)) Option { return func(s *settings) { f(&s.server) } }
+func WithServer(f func(*core.ServerConfig)) Option {
+	return func(s *settings) {
+		if f != nil {
+			f(&s.server)
+		}
+	}
+}
 
 // WithJournal has the broker remember the last methods that went over its
 // connections, so many of them: see Journal. Default: none.

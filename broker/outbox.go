@@ -2,6 +2,7 @@ package broker
 
 import (
 	"errors"
+	"strings"
 
 	"github.com/haypile/haypile/adapters/driver"
 	"github.com/haypile/haypile/broker/internal/queue"
@@ -58,8 +59,8 @@ type outbox struct {
 	waiting []output
 	bytes   int
 	listed  bool        // among those to be notified
-	starved []*consumer // that were refused for want of room
 	choked  bool        // core takes no more
+	starved []*consumer // that wait for room, in the order in which they came to
 	stuck   []output
 	spare   []output
 	wakes   []*session
@@ -84,28 +85,48 @@ func (s *session) push(o output) {
 	}
 }
 
+// starve notes a consumer that waits for room.
+func (o *outbox) starve(c *consumer) {
+	if !c.starved {
+		c.starved = true
+		o.starved = append(o.starved, c)
+	}
+}
+
+// wakeStarved lets those have more that waited for room. It is false if there are
+// none.
+func (o *outbox) wakeStarved() bool {
+	for _, c := range o.starved {
+		c.starved = false
+		c.wake()
+	}
+	woken := len(o.starved) > 0
+	clear(o.starved)
+	o.starved = o.starved[:0]
+	return woken
+}
+
 // take takes what waits, for the loop to send. again tells that consumers who
 // found no room are awake now.
 func (s *session) take() (batch []output, again bool) {
 	o := &s.out
 	if o.choked {
 		if len(o.waiting) > outboxMost || int64(o.bytes) > max(s.broker.settings.memory/outboxShare, 2*s.broker.settings.maxMessage) {
-			o.waiting = append(o.waiting[:0], output{kind: outAbort})
-			s.gone, o.choked, o.stuck = true, false, nil
-		} else {
+			s.push(output{kind: outAbort})
+			s.gone = true
+		}
+		if !s.gone || len(o.waiting) == 0 {
 			return nil, false
 		}
+		// Whoever does not read would not get to the end, either.
+		end := len(o.waiting) - 1
+		o.waiting = append(o.waiting[:0], o.waiting[end])
+		o.choked, o.stuck = false, nil
 	}
 	s.about.traffic, s.about.buffered = s.core.Traffic(), s.core.Buffered()
 	batch, o.waiting, o.spare = o.waiting, o.spare[:0], nil
 	o.bytes = 0
-	for i, c := range o.starved {
-		c.starved, o.starved[i] = false, nil
-		c.wake()
-		again = true
-	}
-	o.starved = o.starved[:0]
-	return batch, again
+	return batch, o.wakeStarved()
 }
 
 // flush sends a batch. It is false when core is full: then the rest waits for
@@ -184,12 +205,22 @@ func (s *session) resume(why pause) {
 }
 
 func (s *session) sendMessage(o *output) error {
-	m, ch := o.message, o.channel.core
+	m := o.message
 	s.content = core.Content{RawProperties: m.Properties, Body: m.Body}
 	if o.properties != nil {
 		s.content.RawProperties = o.properties
 	}
 	defer func() { s.content = core.Content{} }()
+	err := s.sendContent(o)
+	if errors.Is(err, core.ErrFrameTooLarge) { // headers, which cannot be cut; the client must not wait for them
+		_ = s.core.Fail(wire.FrameError, clip("FRAME_ERROR - "+strings.TrimPrefix(err.Error(), "amqp: ")), 0)
+	}
+	return err
+}
+
+// sendContent sends what sendMessage has put into content.
+func (s *session) sendContent(o *output) error {
+	m, ch := o.message, o.channel.core
 	switch o.kind {
 	case outGetOk:
 		return ch.GetOk(&wire.BasicGetOk{

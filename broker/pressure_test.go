@@ -3,11 +3,13 @@ package broker_test
 import (
 	"errors"
 	"net"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/haypile/haypile/adapters/blocking"
 	"github.com/haypile/haypile/broker"
+	"github.com/haypile/haypile/core"
 	"github.com/haypile/haypile/core/wire"
 )
 
@@ -29,7 +31,7 @@ func rawConsumer(t *testing.T, b *broker.Broker, queue string) net.Conn {
 // rawClient sends requests on a channel and reads nothing of what comes.
 func rawClient(t *testing.T, b *broker.Broker, requests ...wire.Method) net.Conn {
 	t.Helper()
-	conn, err := net.Dial("tcp", b.Addr().String())
+	conn, err := b.DialContext(timeout(t), "", "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,16 +144,19 @@ func TestAClientThatDoesNotReadItsAnswersIsNotReadFrom(t *testing.T) {
 		send(t, ch, "big", body)
 	}
 	conn := rawClient(t, b)
-	for range 64 {
-		p, err := wire.AppendMethodFrame(nil, 1, &wire.BasicGet{Queue: "big", NoAck: true})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := conn.Write(p); err != nil {
-			t.Fatal(err)
+	ask := func(n int) {
+		for range n {
+			if _, err := conn.Write(appendFrames(t, 1, &wire.BasicGet{Queue: "big", NoAck: true})); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
-	eventually(t, "an answer", func() bool { return ready(b, "big") < 64 })
+	ask(24)
+	eventually(t, "answers wait", func() bool {
+		s := b.State()
+		return slices.ContainsFunc(s.Connections, func(c broker.ConnectionState) bool { return c.Buffered > 1<<20 })
+	})
+	ask(40)
 	send(t, ch, "big", "goes on")
 	if n := ready(b, "big"); n < 16 {
 		t.Errorf("%d of 65 messages are left", n)
@@ -162,5 +167,60 @@ func TestAClientThatDoesNotReadItsAnswersIsNotReadFrom(t *testing.T) {
 		if _, err := conn.Read(buf); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+func TestAnOperatorClosesAConnectionThatDoesNotRead(t *testing.T) {
+	b := start(t, broker.WithServer(func(c *core.ServerConfig) { c.CloseTimeout = 10 * time.Millisecond }))
+	ch := openChannel(t, b)
+	makeQueues(t, ch, "big")
+	body := string(make([]byte, 1<<20))
+	for range 8 {
+		send(t, ch, "big", body)
+	}
+	stuck := rawClient(t, b, &wire.BasicConsume{Queue: "big"}).LocalAddr().String()
+	eventually(t, "deliveries wait", func() bool {
+		s := b.State()
+		return slices.ContainsFunc(s.Connections, func(c broker.ConnectionState) bool { return c.PeerAddress == stuck && c.Buffered > 1<<20 })
+	})
+	s := b.State()
+	for _, c := range s.Connections {
+		if c.PeerAddress == stuck {
+			if err := b.CloseConnection(c.Name, "enough"); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := b.WaitConnections(timeout(t), 1); err != nil {
+		t.Fatal(err)
+	}
+	if n := ready(b, "big"); n != 8 {
+		t.Errorf("%d of 8 messages came back", n)
+	}
+}
+
+// Replies are in no queue and on no account until they leave.
+func TestAClientThatDoesNotReadItsRepliesIsDropped(t *testing.T) {
+	b := start(t, broker.WithMaxMessage(1<<20), broker.WithMemoryLimit(64<<20))
+	ch := openChannel(t, b)
+	makeQueues(t, ch, "requests")
+	conn := rawClient(t, b, &wire.BasicConsume{Queue: "amq.rabbitmq.reply-to", NoAck: true}, &wire.BasicPublish{RoutingKey: "requests"})
+	properties, err := (&wire.Properties{ReplyTo: "amq.rabbitmq.reply-to"}).Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Write(wire.AppendHeaderFrame(nil, 1, wire.ClassBasic, 0, properties)); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.WaitReady(timeout(t), "requests", 1); err != nil {
+		t.Fatal(err)
+	}
+	to, _ := get(t, ch, "requests").Properties.ReplyTo()
+	body := string(make([]byte, 1<<20))
+	for range 32 {
+		send(t, ch, to, body)
+	}
+	if err := b.WaitConnections(timeout(t), 1); err != nil {
+		t.Error(err)
 	}
 }

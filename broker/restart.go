@@ -17,6 +17,7 @@ func (b *Broker) forgetTransient() {
 		b.vhosts[name].restore(v)
 	}
 	b.settle()
+	b.observe()
 }
 
 // restore takes over what is durable.

@@ -117,24 +117,22 @@ func (s *session) OnOpen(c *core.Conn, name string) {
 // open answers connection.open.
 func (s *session) open(c *core.Conn, name string) {
 	b := s.broker
+	tooSmall := c.FrameMax() < b.traits.frameMin
 	b.mu.Lock()
 	v, refusal := s.enter(name)
-	if refusal == nil {
+	if refusal == nil && !tooSmall {
 		s.vhost = v
 		s.about.channelMax, s.about.frameMax, s.about.heartbeat = c.ChannelMax(), c.FrameMax(), c.Heartbeat()
 	}
-	running := b.running
 	b.observe()
 	b.mu.Unlock()
 	switch {
-	case c.FrameMax() < b.traits.frameMin:
+	case tooSmall:
 		b.settings.logger.Warn("connection dropped", "connection", s.name, "frame_max", c.FrameMax(), "least", b.traits.frameMin)
 		s.conn.Abort()
 	case refusal != nil:
 		b.settings.logger.Warn("connection refused", "connection", s.name, "reason", refusal.text)
 		_ = c.Refuse(refusal.code, refusal.text)
-	case !running:
-		_ = c.Refuse(wire.ConnectionForced, shutdownText)
 	default:
 		b.settings.logger.Info("connection opened", "connection", s.name, "user", s.user.Name, "vhost", name)
 		_ = c.Accept()
@@ -144,10 +142,12 @@ func (s *session) open(c *core.Conn, name string) {
 // enter finds a virtual host that the user may open.
 func (s *session) enter(name string) (*vhost, *exception) {
 	v := s.broker.vhosts[name]
-	if v == nil {
+	switch {
+	case !s.broker.running:
+		return nil, &exception{wire.ConnectionForced, shutdownText}
+	case v == nil:
 		return nil, raise(wire.NotAllowed, "vhost %s not found", name)
-	}
-	if !s.user.mayOpen(name) {
+	case !s.user.mayOpen(name):
 		return nil, raise(wire.NotAllowed, "access to vhost '%s' refused for user '%s'", name, s.user.Name)
 	}
 	return v, s.broker.mayAddConnection()
@@ -201,20 +201,10 @@ func (s *session) OnClose(_ *core.Conn, err error) {
 	}
 }
 
-// leave ends what the session holds: channels first, then the queues that are its
-// own.
+// leave gives back what is left when the connection has ended.
 func (s *session) leave() {
 	s.broker.clock.set(&s.delay, never)
-	if s.gone && len(s.channels) == 0 && len(s.exclusive) == 0 {
-		return
-	}
-	for _, ch := range s.sortedChannels() {
-		ch.leave()
-	}
-	for q := range s.exclusive {
-		q.remove()
-	}
-	s.gone = true
+	s.end()
 	s.out.waiting, s.out.stuck, s.out.starved = nil, nil, nil
 }
 
@@ -227,13 +217,20 @@ func (s *session) sortedChannels() []*channel {
 	return all
 }
 
-// fail ends the connection with an exception. What it holds is given back at once.
+// fail ends the connection with an exception.
 func (s *session) fail(x *exception, about wire.MethodID) {
-	s.push(output{kind: outFail, code: x.code, text: x.text, about: about})
+	s.last(output{kind: outFail, code: x.code, text: x.text, about: about})
+}
+
+// last has the client hear nothing more than this, which ends the connection. What
+// the session holds is given back at once.
+func (s *session) last(o output) {
+	s.push(o)
 	s.end()
 }
 
-// end gives back what the session holds when its last word is in the outbox.
+// end gives back what the session holds: channels first, then the queues that are
+// its own.
 func (s *session) end() {
 	for _, ch := range s.sortedChannels() {
 		ch.leave()

@@ -52,7 +52,7 @@ func TestAPeerThatDoesNotReadCannotFillMemory(t *testing.T) {
 		{"new secrets", serve, frames(t, 0, &wire.ConnectionUpdateSecret{})},
 		{"declares", serve, frames(t, 1, &wire.QueueDeclare{})},
 		{"gets", serve, frames(t, 1, &wire.BasicGet{})},
-		{"publishes with confirms", serve, frames(t, 1, &wire.BasicPublish{}, "")},
+		{"publishes that are nacked", serve, frames(t, 1, &wire.BasicPublish{}, "")},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			b := test.make(t)
@@ -112,7 +112,7 @@ func (answeringChannel) OnMethod(ch *core.Channel, m wire.Method) {
 }
 
 func (answeringChannel) OnPublish(ch *core.Channel, p *core.Published) {
-	ch.Send(&wire.BasicAck{DeliveryTag: p.Seq})
+	ch.Send(&wire.BasicNack{DeliveryTag: p.Seq})
 }
 
 // halves are messages of n bytes, one for each channel, of which the last byte

@@ -13,6 +13,8 @@ type serving struct {
 	owed       fifo[wire.MethodID] // replies to requests of the client, in order
 	confirming bool
 	published  uint64 // since confirm.select
+	settled    uint64 // all publishes up to this one have been acked or nacked
+	ackedAt    uint64 // frames sent when the latest was an ack up to settled
 }
 
 // maxUnanswered bounds what a client can make us remember by sending requests
@@ -158,7 +160,9 @@ func (ch *Channel) serves() error {
 
 // Send sends a method without content to the client: the reply to a request, in
 // the order in which they came (consume-ok and cancel-ok may come later), a
-// confirm, or a request such as basic.cancel or channel.flow.
+// confirm, or a request such as basic.cancel or channel.flow. Acks of publishes that
+// follow each other, with nothing between, become one with multiple as long as they
+// have not left, unless there is a Trace.
 //
 // A client that leaves more than MaxBuffered (at least 1 MiB) of replies and
 // confirms unread ends its connection with 506, and Send then returns ErrClosed.
@@ -180,7 +184,7 @@ func (ch *Channel) Send(m wire.Method) error {
 	case !id.FromServer() || id.HasContent() || id.Class() == wire.ClassConnection || id == wire.ChannelCloseID || id == wire.ChannelCloseOkID:
 		return &ConfigError{"method", id, "one without content that a server sends on a channel"}
 	case id == wire.BasicAckID:
-		return ch.confirm(m, m.(*wire.BasicAck).DeliveryTag, m.(*wire.BasicAck).Multiple)
+		return ch.ack(m.(*wire.BasicAck))
 	case id == wire.BasicNackID:
 		return ch.confirm(m, m.(*wire.BasicNack).DeliveryTag, m.(*wire.BasicNack).Multiple)
 	case id.IsReply():
@@ -193,13 +197,6 @@ func (ch *Channel) Send(m wire.Method) error {
 		ch.pending.push(pending{want: reply})
 	}
 	return nil
-}
-
-func (ch *Channel) confirm(m wire.Method, tag uint64, multiple bool) error {
-	if s := ch.serving; !s.confirming || tag > s.published || tag == 0 && !multiple {
-		return &ConfigError{"delivery tag", tag, fmt.Sprintf("that of a publish since confirm.select, of which there are %d", s.published)}
-	}
-	return ch.conn.reply(ch.number, m)
 }
 
 func (ch *Channel) sendReply(m wire.Method) error {

@@ -57,7 +57,7 @@ type ServerConfig struct {
 	MaxBuffered int
 
 	// Trace, if set, is told of every frame that is sent or received. It must
-	// not call the Conn.
+	// not call the Conn. With it, acks of publishes leave one by one.
 	Trace func(f *TraceFrame)
 }
 

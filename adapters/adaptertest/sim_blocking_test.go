@@ -13,6 +13,7 @@ import (
 
 	"github.com/haypile/haypile/adapters/adaptertest"
 	"github.com/haypile/haypile/adapters/blocking"
+	"github.com/haypile/haypile/adapters/driver"
 	"github.com/haypile/haypile/core"
 )
 
@@ -155,4 +156,36 @@ func TestEveryWaitOfBlockingEndsWhenTheConnectionDoes(t *testing.T) {
 			})
 		})
 	}
+}
+
+// mute is a broker that confirms nothing.
+type mute struct{ shop }
+
+func (m *mute) OnChannel(*core.Conn, *core.Channel) core.ServerChannelHandler {
+	return &silent{counter{shop: &m.shop}}
+}
+
+type silent struct{ counter }
+
+func (*silent) OnPublish(*core.Channel, *core.Published) {}
+
+// In a bubble, time stands still while a goroutine has something to do.
+func TestAPublishThatWaitsForWhatIsKeptDoesNothingMeanwhile(t *testing.T) {
+	inBubble(t, adaptertest.SimConfig{}, func(t *testing.T, sim *adaptertest.Sim) {
+		server := driver.Serve(sim, listen(t, sim, address), driver.ServeOptions{
+			NewHandler: func(*driver.Conn) core.ServerHandler { return &mute{} },
+		})
+		defer func() { server.Abort(); <-server.Done() }()
+		_, ch := dialBlocking(t.Context(), t, sim, blocking.WithRecovery(&blocking.Recovery{Republish: true}),
+			blocking.WithParams(func(p *blocking.Params) { p.Client.MaxBuffered = 1000 }))
+		if _, err := ch.PublishDeferred(t.Context(), &blocking.Publishing{Body: make([]byte, 1000)}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second) // it has been sent
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if _, err := ch.PublishDeferred(ctx, &blocking.Publishing{Body: make([]byte, 1000)}); !errors.Is(err, context.DeadlineExceeded) {
+			t.Error(err)
+		}
+	})
 }

@@ -24,9 +24,9 @@ import (
 // Batches are never empty, and the caller's to keep. What Consume says of errors
 // and of leaving the loop holds here; a batch that is not full when the consumer
 // ends comes before the error, and one that is not full when ctx ends goes back to
-// the queue. The prefetch must allow a whole batch; its default allows two,
-// and at least 128 deliveries. With
-// WithMergedAcks on the channel, the acks of a batch become one.
+// the queue. The prefetch must allow a whole batch; its default allows two, and at
+// least 128 deliveries. With WithMergedAcks on the channel, the acks of a batch
+// become one.
 func (ch *Channel) ConsumeBatches(ctx context.Context, opts *Consume, size int, wait time.Duration) iter.Seq2[[]*Delivery, error] {
 	return func(yield func([]*Delivery, error) bool) {
 		opts, err := opts.forBatches(size, wait)

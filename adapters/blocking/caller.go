@@ -46,11 +46,13 @@ func (c *Conn) Caller(ctx context.Context) (*Caller, error) {
 // Call sets, as it does reply-to and Mandatory. p and all it refers to may be
 // reused when Call returns; give its properties by Properties, not RawProperties.
 //
-// Errors: a *ReplyError for a reply with ErrorHeader; ErrUnroutable at once when no queue takes the request;
-// ErrUnknownOutcome when the connection is lost, or the channel closed, before the
-// reply, also when that was over another request; the context's, after which a late reply is dropped; and those of Publish,
-// each of which means that nothing was sent. While the connection is lost, calls
-// wait for it. A program that does not answer is the context's matter, too.
+// Errors: a *ReplyError for a reply with ErrorHeader; ErrUnroutable at once when no
+// queue takes the request; ErrUnknownOutcome when the connection is lost, or the
+// channel closed, before the reply, also when that was over another request; the
+// context's, after which a late reply is dropped; and those of Publish, each of
+// which means that nothing was sent. While the connection is lost, calls wait for
+// it. WithRPCTimeout does not matter: how long a program may take to answer is for
+// the context to say.
 func (r *Caller) Call(ctx context.Context, p *Publishing) (_ *Delivery, err error) {
 	p, done := r.ch.publishing(ctx, p)
 	defer func() { done.run(err) }()

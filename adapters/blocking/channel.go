@@ -12,11 +12,15 @@ import (
 
 // Channel is a channel of a Conn. All its methods may be called from any number
 // of goroutines at once; the calls of one goroutine keep their order.
+//
+// When its connection is recovered it is opened again, perhaps under another number
+// than before: the one that errors (Error.Channel) and the broker's tools show.
 type Channel struct {
 	conn     *Conn
 	done     chan struct{} // closed when the channel has ended
 	window   chan struct{} // with WithConfirmWindow: holds one for each publish that waits for its outcome
 	failFast bool
+	once     bool // it is not opened again when the broker closes it
 
 	// Under conn.mu.
 	ended    bool
@@ -30,25 +34,26 @@ type Channel struct {
 	epoch atomic.Uint32
 
 	// On the loop.
-	core          *core.Channel
-	leaving       bool // Close was called
-	qos, qosAll   wire.BasicQos
-	confirming    bool
-	transactional bool
-	lastQueue     string              // declared last, what an empty name stands for
-	declared      bool                // a queue, since the channel was opened
-	confirms      map[uint64]*outcome // by confirm number; where replies is set, by number of the call
-	replies       bool                // it is a Caller's
-	merger        *merger             // with WithMergedAcks
-	consumers     []*consumer
-	paused        bool
-	stalled       []stalledOp
-	again         []*outcome // to be published again when it is reopened
-	reopening     *reopening // under way
-	flaps         int        // closings by the broker that came soon after one another
-	closedAt      time.Time  // the latest of them
-	unconfirmed   int        // its part of Stats
-	unsettled     int
+	core        *core.Channel
+	leaving     bool // Close was called
+	qos, qosAll wire.BasicQos
+	confirming  bool
+	tx          transaction
+	lastQueue   string              // declared last, what an empty name stands for
+	declared    bool                // a queue, since the channel was opened
+	confirms    map[uint64]*outcome // by confirm number; where replies is set, by number of the call
+	replies     bool                // it is a Caller's
+	merger      *merger             // with WithMergedAcks
+	consumers   []*consumer
+	recovers    int // that the broker has not answered
+	paused      bool
+	stalled     []stalledOp
+	again       []*outcome // to be published again when it is reopened
+	reopening   *reopening // under way
+	flaps       int        // closings by the broker that came soon after one another
+	closedAt    time.Time  // the latest of them
+	unconfirmed int        // its part of Stats
+	unsettled   int
 }
 
 // ChannelOption changes how a channel behaves, for Conn.Channel.
@@ -108,7 +113,8 @@ func (ch *Channel) Err() error {
 // Close closes the channel and waits for the broker's answer. Requests made
 // before are answered first. It returns why the channel ended, if that was not
 // this Close, or the context's error: the channel is then closed as soon as can be,
-// also when the context had ended before. Closing twice is no error.
+// also when the context had ended before. While the connection is lost, that is when
+// it is back. Closing twice is no error.
 func (ch *Channel) Close(ctx context.Context) error {
 	w := newWaiter[wire.Method]() // nobody waits there, so nobody can give up
 	_ = ch.conn.enqueue(op{kind: opCall, ch: ch, call: &callOp{w, func(*core.Conn) error {
@@ -214,18 +220,21 @@ func (ch *Channel) suspend(reason error) {
 	ch.paused, ch.declared = false, false
 	ch.countGone()
 	ch.loseConfirms(reason)
+	ch.recovers = 0
+	ch.tx.lose()
 	if ch.merger != nil {
 		*ch.merger = merger{}
 	}
 	for _, k := range ch.consumers {
 		k.tag = ""
-		k.inbox.lose()
+		k.lose()
 	}
 }
 
 // end ends the channel for good, and everything that waits for it.
 func (ch *Channel) end(err error) {
 	c := ch.conn
+	ch.epoch.Add(1)
 	c.mu.Lock()
 	ch.ended = true
 	if ch.err == nil {
@@ -257,6 +266,10 @@ func (ch *Channel) end(err error) {
 	for i := range ch.stalled {
 		ch.stalled[i].op.fail(reason)
 	}
+	gone := ch.consumers
 	ch.consumers, ch.stalled, ch.again = nil, nil, nil
+	for _, k := range gone {
+		k.forgetQueue()
+	}
 	close(ch.done)
 }

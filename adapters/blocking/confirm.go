@@ -57,10 +57,7 @@ func (c *Conn) settle(o *outcome, err error) {
 	if o.kept != nil {
 		c.mu.Lock()
 		c.kept -= o.kept.size
-		if c.full && c.queue.size()+c.inCore+c.kept <= c.max/2 {
-			c.full = false
-			c.makeRoom()
-		}
+		c.makeRoomIfEmptied()
 		c.mu.Unlock()
 		o.kept = nil
 	}
@@ -88,7 +85,7 @@ func (ch *Channel) republish(o *outcome) {
 	seq, err := ch.core.Publish(&o.kept.Publishing)
 	ch.countPublish(seq, err)
 	if err != nil {
-		ch.conn.settle(o, err)
+		ch.conn.settle(o, because(ErrUnknownOutcome, err)) // it was sent before
 		return
 	}
 	ch.await(seq, o)

@@ -70,9 +70,9 @@ type Conn struct {
 //
 //	amqp://user:password@host:port,host2/vhost?heartbeat=30
 //
-// It tries every address of every host once unless told otherwise, each within
-// 15 seconds, until ctx ends. The error is a *URIError, a *ConfigError
-// or a *DialError, which has every attempt.
+// It tries every address of every host once, each within 15 seconds, until ctx ends;
+// Params.Attempts, or attempts in the URI, has it try more often. The error is a
+// *URIError, a *ConfigError or a *DialError, which has every attempt.
 func Dial(ctx context.Context, uri string, opts ...Option) (*Conn, error) {
 	params, err := driver.ParseURI(uri)
 	if err != nil {
@@ -287,6 +287,9 @@ func (c *Conn) enqueue(o op) error {
 	first := false
 	if err == nil {
 		first = c.push(o)
+	}
+	if c.lost {
+		c.queue.prune() // or calls that are made and given up pile up until it is back
 	}
 	c.mu.Unlock()
 	if first {

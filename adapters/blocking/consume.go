@@ -17,15 +17,20 @@ type Consume struct {
 	// Priority is the consumer's: the queue prefers those with a higher one as long
 	// as they may have more deliveries. 0 is the broker's default.
 	// https://www.rabbitmq.com/docs/consumer-priority
-	Priority  int
-	Arguments Table // such as x-stream-offset
+	Priority int
+	// Arguments are the consumer's, such as "x-stream-offset": where to begin in a
+	// stream. After a recovery the consumer goes on from the first message that was
+	// not settled, or else from the one behind the latest that came.
+	// https://www.rabbitmq.com/docs/streams#consuming
+	Arguments Table
 	// Inactivity has the loop get ErrInactive, with a nil delivery, whenever it has
 	// waited that long for one, to do something else meanwhile; it then goes on. 0
 	// means never.
 	Inactivity time.Duration
 }
 
-// Unlimited as Consume.Prefetch lets the broker send all it has.
+// Unlimited as Consume.Prefetch lets the broker send all it has. As Params.Attempts
+// it has Dial try until its context ends.
 const Unlimited = -1
 
 const (

@@ -19,6 +19,7 @@ type consumer struct {
 	tag      string                            // as the broker confirmed it, empty while it has not; on the loop
 	first    func(*wire.BasicConsumeOk, error) // who waits for the first start; on the loop
 	inbox    *inbox
+	place    place
 
 	// The consumer's goroutine only.
 	taken []*Delivery // from the inbox
@@ -149,6 +150,7 @@ func (k *consumer) deliver(m *core.Delivery) {
 		k.ch.replied(d)
 		return
 	}
+	k.place.delivered(d)
 	if !k.inbox.put(d) {
 		k.refuse(d)
 		return
@@ -162,6 +164,7 @@ func (k *consumer) deliver(m *core.Delivery) {
 		c.mu.Lock()
 		k.ch.err = ErrInboxOverflow
 		c.mu.Unlock()
+		k.ch.leaving = true
 		k.ch.core.Close(wire.ReplySuccess, "inbox is full")
 	}
 }

@@ -45,7 +45,10 @@ func (ch *Channel) PublishConfirm(ctx context.Context, p *Publishing) (err error
 	if err != nil {
 		return err
 	}
-	return d.Wait(ctx)
+	if err = d.Wait(ctx); err != nil && err == ctx.Err() {
+		err = ch.conn.whileLost(err)
+	}
+	return err
 }
 
 // Done is closed when the outcome is known.

@@ -33,8 +33,8 @@ func newDelivery(ch *Channel, d *core.Delivery, noAck bool) *Delivery {
 	}
 	k.Properties, k.Body = d.CloneContent()
 	k.settled.Store(noAck)
-	if noAck && ch.merger != nil {
-		ch.merger.settled(d.DeliveryTag)
+	if ch.merger != nil {
+		ch.merger.delivered(d.DeliveryTag, noAck)
 	}
 	ch.countDelivery(noAck)
 	return k
@@ -45,8 +45,8 @@ func (d *Delivery) Channel() *Channel { return d.ch }
 
 // Ack tells the broker that the message has been dealt with. It returns at once.
 // Errors: ErrSettled for a second one, ErrClosed when the channel has ended, and
-// ErrStaleDelivery when its connection was lost, or its channel opened again (the
-// broker then delivers the message again).
+// ErrStaleDelivery when its connection was lost, its channel opened again, or
+// Channel.Recover called (the broker then delivers the message again).
 func (d *Delivery) Ack() error { return d.settle(opAck, false) }
 
 // Nack refuses the message: with requeue the broker delivers it again, else it
@@ -72,12 +72,17 @@ func (d *Delivery) settle(kind opKind, requeue bool) error {
 func (d *Delivery) stale() bool { return d.epoch != d.ch.epoch.Load() && !d.settled.Load() }
 
 // runSettle settles a delivery on the loop. Where the channel has ended in the
-// meantime, the broker has taken the message back already.
+// meantime, or Recover was sent, the broker has taken the message back already.
 func (ch *Channel) runSettle(o *op) {
-	if o.epoch != ch.epoch.Load() {
+	if o.epoch != ch.epoch.Load() || ch.recovers > 0 {
+		ch.tx.lost = ch.tx.selected // who made it thinks that it is a part of it
 		return
 	}
 	ch.countSettled(o.kind, 1)
+	ch.tx.begun = ch.tx.selected
+	for _, k := range ch.consumers {
+		k.place.settled(o.tag)
+	}
 	if ch.merger != nil && ch.merge(o) {
 		return
 	}

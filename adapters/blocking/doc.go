@@ -85,7 +85,8 @@
 // modes that they were in, consumers go on inside the same loops. Only what was
 // under way is told: ErrUnknownOutcome for publishes and requests that had no
 // answer yet, ErrStaleDelivery for acks of deliveries that came before, which the
-// broker delivers again. Everything else waits, as long as its context allows.
+// broker delivers again, ErrTransactionLost for the commit of what was begun before.
+// Everything else waits, as long as its context allows.
 // WithEvents tells what happens.
 //
 // A channel that the broker closes over an error stays closed, unless

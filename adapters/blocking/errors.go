@@ -42,9 +42,10 @@ var (
 	// confirmed the message, or answered the request; it may or may not have done
 	// what it was asked. What ended is wrapped.
 	ErrUnknownOutcome = errors.New("amqp: outcome is unknown")
-	// ErrStaleDelivery: the delivery came before the connection was lost, or its
-	// channel was reopened. Nothing was sent; the broker delivers it again.
-	ErrStaleDelivery = errors.New("amqp: delivery came before its connection was lost or its channel reopened")
+	// ErrStaleDelivery: the delivery came before the connection was lost, its channel
+	// reopened, or Channel.Recover called. Nothing was sent; the broker delivers it
+	// again.
+	ErrStaleDelivery = errors.New("amqp: the broker has taken the delivery back since, and delivers it again")
 	// ErrRPCTimeout: the broker did not answer within WithRPCTimeout. It matches
 	// context.DeadlineExceeded, too.
 	ErrRPCTimeout error = timeoutError{}

@@ -1,11 +1,19 @@
 package blocking
 
-import "time"
+import (
+	"fmt"
+	"strings"
+	"time"
+)
 
 // Event is something that happened to a connection: one of Lost, AttemptFailed,
 // Recovered, RecoveryFailed, EntityFailed, QueueRenamed, ChannelReopened,
 // ChannelFailed, Blocked, Unblocked, HandlerFailed, Ended.
-type Event interface{ event() }
+type Event interface {
+	// String is the event in a sentence without secrets, nor contents of messages.
+	String() string
+	event()
+}
 
 // Lost: the connection was lost and will be recovered.
 type Lost struct{ Err error } // why
@@ -26,7 +34,7 @@ type Ended struct{ Err error } // as Conn.Err: nil after an orderly Close
 // ended with the error.
 type EntityFailed struct {
 	Entity Entity
-	Err    error // the broker's *Error
+	Err    error // the broker's *Error, as a rule
 }
 
 // QueueRenamed: a queue whose name the broker had chosen has another one since the
@@ -50,11 +58,36 @@ type ChannelFailed struct {
 	Err     error // what Channel.Err tells
 }
 
-// Blocked: the broker has a resource alarm on, and publishes wait.
+// Blocked: the broker has a resource alarm on, and publishes wait: until Unblocked,
+// or until Lost.
 type Blocked struct{ Reason string }
 
 // Unblocked: publishes go on.
 type Unblocked struct{}
+
+// The events in sentences.
+
+func (e Lost) String() string           { return sentence("connection lost", e.Err) }
+func (e AttemptFailed) String() string  { return "attempt to connect failed: " + e.Attempt.String() }
+func (e Recovered) String() string      { return "connection recovered after " + e.After.String() }
+func (e RecoveryFailed) String() string { return sentence("connection was not recovered", e.Err) }
+func (e Ended) String() string          { return sentence("connection ended", e.Err) }
+func (e EntityFailed) String() string {
+	return sentence(e.Entity.String()+" was not made again", e.Err)
+}
+func (e QueueRenamed) String() string    { return fmt.Sprintf("queue %q is now %q", e.Old, e.New) }
+func (e ChannelReopened) String() string { return sentence("channel opened again", e.Err) }
+func (e ChannelFailed) String() string   { return sentence("channel closed", e.Err) }
+func (e Blocked) String() string         { return "publishing blocked by the broker: " + e.Reason }
+func (Unblocked) String() string         { return "publishing unblocked" }
+
+// sentence is what happened, and why.
+func sentence(what string, err error) string {
+	if err == nil {
+		return what
+	}
+	return what + ": " + strings.TrimPrefix(err.Error(), "amqp: ")
+}
 
 func (Lost) event()            {}
 func (AttemptFailed) event()   {}

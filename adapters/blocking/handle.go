@@ -36,6 +36,14 @@ type HandlerFailed struct {
 
 func (HandlerFailed) event() {}
 
+// String tells what became of the message, but for what the handler did itself.
+func (e HandlerFailed) String() string {
+	if e.Requeued {
+		return sentence("handler failed, and the message is delivered again", e.Err)
+	}
+	return sentence("handler failed, and the message is dropped or dead-lettered", e.Err)
+}
+
 // maxQueued is how many messages may wait for others of their keys before no more
 // are taken from the consumer.
 const maxQueued = looseInbox
@@ -45,9 +53,9 @@ const maxQueued = looseInbox
 // and returns why. fn is called by up to Workers goroutines at a time.
 //
 // A message is acknowledged when fn returns nil, and nacked as Handle.Requeue
-// decides when it returns an error, panics or ends its goroutine, which the connection's events tell
-// (HandlerFailed; where nobody listens to them, package log prints a panic). fn may
-// also settle the message by itself. The context of fn ends with ctx, and when the
+// decides when it returns an error, panics or ends its goroutine, which the
+// connection's events tell (HandlerFailed; where nobody listens to them, package log
+// prints a panic). fn may also settle the message by itself. The context of fn ends with ctx, and when the
 // channel has ended for good; what fails after that goes back to the queue.
 func (ch *Channel) Handle(ctx context.Context, opts *Handle, fn func(ctx context.Context, d *Delivery) error) error {
 	return ch.handle(ctx, opts, fn, nil)
@@ -72,11 +80,17 @@ func (ch *Channel) handle(ctx context.Context, opts *Handle, fn func(context.Con
 	for range max(opts.Workers, 1) {
 		h.workers.Go(func() { h.work(job{}) })
 	}
-	err = h.feed(k)
-	k.leave(ctx)
-	if errors.Is(err, ErrClosed) {
-		cancel(err)
+	go func() {
+		select {
+		case <-ch.done:
+			cancel(because(ErrClosed, ch.Err()))
+		case <-work.Done():
+		}
+	}()
+	if err = h.feed(k); ctx.Err() == nil && work.Err() != nil {
+		err = context.Cause(work)
 	}
+	k.leave(ctx)
 	close(h.jobs)
 	h.workers.Wait()
 	cancel(nil)

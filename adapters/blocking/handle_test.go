@@ -268,22 +268,38 @@ func TestTheEndOfTheContextRequeuesWhatWasNotDone(t *testing.T) {
 }
 
 func TestHandlersEndWithTheirChannel(t *testing.T) {
-	running := make(chan struct{})
-	_, ch := connect(t, deliveries(1, make(chan string, 10)))
-	result := make(chan error, 1)
-	go func() {
-		result <- ch.Handle(testContext(t), &blocking.Handle{}, func(ctx context.Context, _ *blocking.Delivery) error {
-			close(running)
-			<-ctx.Done()
-			return context.Cause(ctx)
+	for name, test := range map[string]struct {
+		messages int
+		key      func(*blocking.Delivery) string
+	}{
+		"with nothing else to do":           {messages: 1},
+		"while others wait for a worker":    {messages: 3},
+		"while others wait for their key":   {messages: 3, key: func(*blocking.Delivery) string { return "one" }},
+		"while more wait than may be taken": {messages: 2000, key: func(*blocking.Delivery) string { return "one" }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			running := make(chan struct{}, test.messages)
+			_, ch := connect(t, deliveries(test.messages, make(chan string, 2*test.messages)))
+			result := make(chan error, 1)
+			go func() {
+				opts := &blocking.Handle{Consume: blocking.Consume{Prefetch: blocking.Unlimited}, Key: test.key}
+				result <- ch.Handle(testContext(t), opts, func(ctx context.Context, _ *blocking.Delivery) error {
+					running <- struct{}{}
+					<-ctx.Done()
+					return context.Cause(ctx)
+				})
+			}()
+			<-running
+			if err := ch.Close(testContext(t)); err != nil {
+				t.Error(err)
+			}
+			if err := <-result; !errors.Is(err, blocking.ErrClosed) {
+				t.Errorf("Handle returned %v", err)
+			}
+			if n := len(running); n > 0 {
+				t.Errorf("%d messages were begun that could not be settled any more", n)
+			}
 		})
-	}()
-	<-running
-	if err := ch.Close(testContext(t)); err != nil {
-		t.Error(err)
-	}
-	if err := <-result; !errors.Is(err, blocking.ErrClosed) {
-		t.Errorf("Handle returned %v", err)
 	}
 }
 

@@ -52,7 +52,7 @@ func (l *connLog) event(e Event) {
 	case Recovered:
 		l.write(slog.LevelInfo, "connection recovered", slog.Duration("after", e.After))
 	case EntityFailed:
-		l.write(slog.LevelWarn, "not declared again", slog.String("kind", e.Entity.Kind.String()), slog.String("entity", e.Entity.Name), errAttr(e.Err))
+		l.write(slog.LevelWarn, "not made again", slog.String("kind", e.Entity.Kind.String()), slog.String("entity", e.Entity.Name), errAttr(e.Err))
 	case QueueRenamed:
 		l.write(slog.LevelInfo, "queue renamed", slog.String("old", e.Old), slog.String("new", e.New))
 	case ChannelReopened:

@@ -17,6 +17,7 @@ func WithMergedAcks() ChannelOption { return func(s *channelSettings) { s.mergeA
 type merger struct {
 	runs []run    // of settled deliveries, in order, with a gap between each two
 	acks []uint64 // to be sent
+	last uint64   // the latest tag
 }
 
 // run is consecutive delivery tags.
@@ -28,6 +29,20 @@ func (m *merger) through() uint64 {
 		return 0
 	}
 	return m.runs[0].last
+}
+
+// delivered notes a delivery that came.
+func (m *merger) delivered(tag uint64, noAck bool) {
+	if m.last = tag; noAck {
+		m.settled(tag)
+	}
+}
+
+// requeued notes that the broker waits for no ack of what came until now.
+func (m *merger) requeued() {
+	if m.last > 0 {
+		m.runs = []run{{1, m.last}}
+	}
 }
 
 // settled notes a delivery. There are no more runs than deliveries that are not

@@ -72,36 +72,46 @@ func (ch *Channel) Qos(ctx context.Context, req *Qos) error {
 	return err
 }
 
-// Recover asks for all unacknowledged deliveries of the channel again.
+// Recover has the broker take back all deliveries of the channel that are not
+// settled, and deliver them again, to whatever consumer. Those that came before
+// cannot be settled any more (ErrStaleDelivery), and loops get no more of them.
 func (ch *Channel) Recover(ctx context.Context) error {
-	_, err := call(ctx, ch, &wire.BasicRecover{Requeue: true})
+	return request(ctx, ch, wire.BasicRecoverID, func(w *waiter[*wire.BasicRecoverOk]) error { return ch.recover(w.settle) })
+}
+
+// recover makes the request, on the loop. What is delivered before the answer came
+// before, too.
+func (ch *Channel) recover(settle func(*wire.BasicRecoverOk, error)) error {
+	err := counted(ch.conn, func(done func(*wire.BasicRecoverOk, error)) error {
+		return ch.core.Recover(&wire.BasicRecover{Requeue: true}, done)
+	}, func(ok *wire.BasicRecoverOk, err error) {
+		if err == nil {
+			ch.recovers--
+			ch.requeued()
+		} // else the channel has ended, which suspend or end is told next
+		settle(ok, err)
+	})
+	if err == nil {
+		ch.recovers++
+	}
 	return err
+}
+
+// requeued notes that the broker has taken back what was not settled.
+func (ch *Channel) requeued() {
+	ch.epoch.Add(1)
+	ch.conn.turn.stats.Unsettled -= ch.unsettled
+	ch.unsettled = 0
+	if ch.merger != nil {
+		ch.merger.requeued()
+	}
+	for _, k := range ch.consumers {
+		k.lose()
+	}
 }
 
 // ConfirmSelect turns publisher confirms on. PublishConfirm does it by itself.
 func (ch *Channel) ConfirmSelect(ctx context.Context) error {
 	_, err := call(ctx, ch, &wire.ConfirmSelect{})
-	return err
-}
-
-// TxSelect makes publishes and acks take effect only at TxCommit. A channel
-// cannot have both transactions and confirms, nor transactions and merged acks.
-func (ch *Channel) TxSelect(ctx context.Context) error {
-	if ch.merger != nil {
-		return &ConfigError{Field: "WithMergedAcks", Value: "set", Want: "not set on a channel with transactions"}
-	}
-	_, err := call(ctx, ch, &wire.TxSelect{})
-	return err
-}
-
-// TxCommit makes the transaction's publishes and acks take effect.
-func (ch *Channel) TxCommit(ctx context.Context) error {
-	_, err := call(ctx, ch, &wire.TxCommit{})
-	return err
-}
-
-// TxRollback undoes the transaction's publishes and acks.
-func (ch *Channel) TxRollback(ctx context.Context) error {
-	_, err := call(ctx, ch, &wire.TxRollback{})
 	return err
 }

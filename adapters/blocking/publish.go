@@ -109,11 +109,14 @@ func (ch *Channel) mustWait() error {
 		return errAway
 	case ch.flowOff:
 		return errFlowOff
-	case c.queue.size()+c.inCore+c.kept >= c.max:
+	case c.held() >= c.max:
 		return errFull
 	}
 	return nil
 }
+
+// held is, under mu, how many bytes count against MaxBuffered.
+func (c *Conn) held() int { return c.queue.size() + c.inCore + c.kept }
 
 // roomLater is, under mu, what is closed when publishing may be tried again.
 func (c *Conn) roomLater(why error) <-chan struct{} {
@@ -141,6 +144,15 @@ func (c *Conn) makeRoom() {
 	if c.room != nil {
 		close(c.room)
 		c.room = nil
+	}
+}
+
+// makeRoomIfEmptied is, under mu, for those who wait until enough of what is held
+// has gone.
+func (c *Conn) makeRoomIfEmptied() {
+	if c.full && c.held() <= c.max/2 {
+		c.full = false
+		c.makeRoom()
 	}
 }
 
@@ -203,6 +215,7 @@ func (ch *Channel) runPublish(o *op, bytes []byte) {
 	seq, err := ch.core.Publish(p)
 	*p = core.Publishing{}
 	ch.countPublish(seq, err)
+	ch.tx.begun = ch.tx.selected
 	switch {
 	case o.outcome == nil:
 		// A channel that ended since is told by its Err.

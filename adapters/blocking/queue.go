@@ -2,7 +2,9 @@ package blocking
 
 import (
 	"context"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/haypile/haypile/core"
@@ -40,14 +42,16 @@ type callOp struct {
 	waiter interface {
 		begin(request func(*core.Conn) error, cc *core.Conn)
 		fail(err error)
+		hasGone() bool
 	}
 	request func(*core.Conn) error
 }
 
 // batch is a run of operations with the bytes that they refer to.
 type batch struct {
-	ops   []op
-	bytes []byte
+	ops    []op
+	bytes  []byte
+	pruned int // how many ops were left the latest time
 }
 
 // span is a part of batch.bytes.
@@ -70,13 +74,23 @@ func (b *batch) reset() {
 	if cap(b.bytes) > keepBytes && len(b.bytes) < cap(b.bytes)/4 {
 		b.bytes = nil
 	}
-	b.ops, b.bytes = b.ops[:0], b.bytes[:0]
+	b.ops, b.bytes, b.pruned = b.ops[:0], b.bytes[:0], 0
 }
 
 // size estimates the memory that the batch will take in the output.
 func (b *batch) size() int {
 	const perOp = 64
 	return len(b.bytes) + perOp*len(b.ops)
+}
+
+// prune drops calls that nobody waits for any more, when there may be many.
+func (b *batch) prune() {
+	const few = 64
+	if len(b.ops) < max(few, 2*b.pruned) {
+		return
+	}
+	b.ops = slices.DeleteFunc(b.ops, func(o op) bool { return o.call != nil && o.call.waiter.hasGone() })
+	b.pruned = len(b.ops)
 }
 
 // fail tells everybody who waits that the operations will not be done.
@@ -117,8 +131,8 @@ func (c *Conn) run(cc *core.Conn, o *op, bytes []byte) {
 
 // waiter is a caller that waits for the reply to a request.
 type waiter[R wire.Method] struct {
-	mu        sync.Mutex // held while the request is encoded
-	abandoned bool       // the caller has gone
+	mu        sync.Mutex  // held while the request is encoded
+	abandoned atomic.Bool // the caller has gone; set under mu
 	done      chan struct{}
 	reply     R
 	err       error
@@ -166,7 +180,7 @@ func (w *waiter[R]) abandon(err error) error {
 	case <-w.done:
 		return w.err
 	default:
-		w.abandoned = true
+		w.abandoned.Store(true)
 		return err
 	}
 }
@@ -175,7 +189,7 @@ func (w *waiter[R]) abandon(err error) error {
 func (w *waiter[R]) begin(request func(*core.Conn) error, cc *core.Conn) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.abandoned {
+	if w.abandoned.Load() {
 		return
 	}
 	if err := request(cc); err != nil {
@@ -188,11 +202,14 @@ func (w *waiter[R]) begin(request func(*core.Conn) error, cc *core.Conn) {
 func (w *waiter[R]) offer(reply R, err error) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if !w.abandoned {
-		w.settle(reply, err)
+	if w.abandoned.Load() {
+		return false
 	}
-	return !w.abandoned
+	w.settle(reply, err)
+	return true
 }
+
+func (w *waiter[R]) hasGone() bool { return w.abandoned.Load() }
 
 // settle is told the reply, once.
 func (w *waiter[R]) settle(reply R, err error) {
@@ -230,6 +247,15 @@ func begin[R wire.Method](ctx context.Context, ch *Channel, req wire.Request[R])
 		}
 		return w.reply, nil
 	}
+}
+
+// request is call where more than the request is to be done on the loop.
+func request[R wire.Method](ctx context.Context, ch *Channel, method wire.MethodID, run func(w *waiter[R]) error) error {
+	done := ch.calling(ctx, method)
+	w := newWaiter[R]()
+	err := w.send(ctx, ch.conn, op{kind: opCall, ch: ch, call: &callOp{w, func(*core.Conn) error { return run(w) }}})
+	done.run(err)
+	return err
 }
 
 // request makes the request, on the loop, and notes what the broker has done.

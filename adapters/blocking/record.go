@@ -282,6 +282,6 @@ func (ch *Channel) note(req, reply any) {
 	case *wire.ConfirmSelect:
 		ch.confirming = true
 	case *wire.TxSelect:
-		ch.transactional = true
+		ch.tx.selected = true
 	}
 }

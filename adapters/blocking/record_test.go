@@ -89,3 +89,17 @@ func TestAutoDeleteQueuesGoWithTheirLastConsumer(t *testing.T) {
 		t.Errorf("without consumers: %s", got)
 	}
 }
+
+func TestATransactionIsLostWithAnAckThatWasNotSent(t *testing.T) {
+	ch := newChannel(&Conn{})
+	ch.tx.selected = true
+	ack := op{kind: opAck, ch: ch, epoch: ch.epoch.Load(), tag: 1}
+	ch.suspend(nil) // while the ack was queued
+	ch.runSettle(&ack)
+	if !ch.tx.end() {
+		t.Error("the transaction can be committed without it")
+	}
+	if ch.tx.end() {
+		t.Error("the next one is lost, too")
+	}
+}

@@ -3,6 +3,7 @@ package blocking
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/haypile/haypile/adapters"
@@ -21,7 +22,8 @@ import (
 // that were declared through the connection, in the order in which they were
 // (passive declares are not; a queue that the broker named gets a new name, which
 // replaces the old one wherever the connection uses it); the channels with their
-// prefetch, confirm or transaction mode; the consumers, whose loops go on.
+// prefetch, confirm or transaction mode; the consumers, whose loops go on, those of
+// streams behind what they have settled.
 //
 // The broker may take the lost connection for alive for some time, and an exclusive
 // queue, or consumer, for its: such ones are tried again with the same pauses, up to
@@ -30,12 +32,14 @@ import (
 // What was under way: publishes that wait for their confirm end with
 // ErrUnknownOutcome, or are sent again (Republish); so do requests that wait for
 // their answer. Deliveries of the lost connection cannot be settled any more
-// (ErrStaleDelivery): the broker delivers them again. Publishes wait until the
+// (ErrStaleDelivery): the broker delivers them again. A transaction of which something
+// was sent cannot be committed (ErrTransactionLost). Publishes wait until the
 // connection is back, requests too; their contexts bound that, and the error says
 // why it was lost.
 type Recovery struct {
 	// Attempts is how many cycles of endpoints to try for each loss. 0 means no
-	// limit.
+	// limit. It has nothing to do with Params.Attempts, nor with attempts in a URI:
+	// these are for Dial, and 0 means 1 there.
 	Attempts int
 	// Timeout bounds each recovery as a whole. 0 means no limit.
 	Timeout time.Duration
@@ -50,8 +54,9 @@ type Recovery struct {
 	// so do those whose answers it keeps from coming. What was under way otherwise
 	// ends as with a lost connection, and what comes later waits until the channel is
 	// back (ChannelReopened). Queues that the broker has deleted with the channel's
-	// consumers (AutoDelete) are declared again before. It is for consumers that should outlive a mistake made
-	// beside them; a program that publishes may rather see its channel end.
+	// consumers (AutoDelete) are declared again before. It is for consumers that
+	// should outlive a mistake made beside them; a program that publishes may rather
+	// see its channel end.
 	//
 	// What is made again does not get a second chance: a consumer that the broker
 	// refuses then ends with the refusal, and the channel is opened without it. When
@@ -119,10 +124,19 @@ func (c *Conn) recover(d *driver.Conn, cause error, flaps int) {
 	if flaps > 1 {
 		c.pause(ctx, flaps-1)
 	}
+	failure := cause // the latest
 	for n := 1; ; n++ {
-		err := c.reconnect(ctx)
+		err := ctx.Err()
 		if err == nil {
+			err = c.reconnect(ctx)
+		}
+		switch {
+		case err == nil:
 			return
+		case ctx.Err() == nil:
+			failure = err
+		default: // which says nothing of what it was that took so long
+			err = &withReason{errRecoveryTimeout, failure}
 		}
 		if c.stopped.Err() != nil { // by Close, and nothing is newer than the loss
 			c.finish(cause)
@@ -190,6 +204,9 @@ func (c *Conn) isLost() bool {
 	defer c.mu.Unlock()
 	return c.lost
 }
+
+// errRecoveryTimeout is the end of Recovery.Timeout.
+var errRecoveryTimeout = fmt.Errorf("amqp: recovery took too long: %w", context.DeadlineExceeded)
 
 var errConnectionLost = errors.New("amqp: the connection is lost and not yet recovered")
 

@@ -122,7 +122,7 @@ func (ch *Channel) restoreModes() {
 	if ch.confirming {
 		_ = ch.core.ConfirmSelect(&wire.ConfirmSelect{}, nil)
 	}
-	if ch.transactional {
+	if ch.tx.selected {
 		_ = ch.core.TxSelect(&wire.TxSelect{}, nil)
 	}
 }
@@ -223,7 +223,7 @@ func (ch *Channel) closed(cc *core.Conn, err error, over func()) {
 func (ch *Channel) reopens(err error) bool {
 	var e *Error
 	wanted := ch.replies && len(ch.consumers) > 0 || ch.conn.recovery != nil && ch.conn.recovery.ReopenChannels
-	return wanted && !ch.leaving && errors.As(err, &e) && e.Remote
+	return wanted && !ch.once && !ch.leaving && errors.As(err, &e) && e.Remote
 }
 
 // refuses tells that the broker closed the channel or the connection over the

@@ -31,7 +31,7 @@ type Stats struct {
 	Channels    int  // that are open, or will be again after the recovery
 	Consumers   int  // that the broker knows, or will
 	Unconfirmed int  // messages that the broker has not confirmed yet
-	Unsettled   int  // deliveries that wait for their ack; Channel.Recover leaves it as it is
+	Unsettled   int  // deliveries that wait for their ack
 	Inbox       int  // deliveries that wait for their consumers' loops
 	Buffered    int  // bytes that wait to be sent, roughly
 	Kept        int  // bytes kept by Recovery.Republish

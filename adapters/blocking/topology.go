@@ -34,17 +34,16 @@ func (c *Conn) Declare(ctx context.Context, t *Topology) error {
 	if err := t.check(); err != nil {
 		return err
 	}
-	ch, err := c.Channel(ctx)
-	if err != nil {
+	ch := newChannel(c)
+	ch.once = true // or what is behind a refusal would be declared
+	if err := ch.openFirst(ctx); err != nil {
 		return err
 	}
-	if err := t.declare(ctx, ch); err != nil {
-		if ch.Err() == nil {
-			_ = ch.Close(ctx) // err is what matters
-		}
-		return err
-	}
-	return ch.Close(ctx)
+	err := t.declare(ctx, ch)
+	ended, cancel := context.WithCancel(ctx)
+	cancel()
+	_ = ch.Close(ended) // nobody needs to wait for that, nor for a lost connection to come back
+	return err
 }
 
 func (t *Topology) check() error {

@@ -2,6 +2,7 @@ package blocking_test
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -56,9 +57,7 @@ func TestTopologyIsDeclaredInOrderAndAgain(t *testing.T) {
 	if !slices.Equal(log.lines, append(want, want...)) {
 		t.Errorf("the broker got\n%s", strings.Join(log.lines, "\n"))
 	}
-	if s := conn.Stats(); s.Channels != 1 {
-		t.Errorf("%d channels are left open", s.Channels)
-	}
+	eventually(t, "the end of the channels that were used", func() bool { return conn.Stats().Channels == 1 })
 }
 
 func TestRefusedTopologyTellsWhatDiffers(t *testing.T) {
@@ -111,4 +110,28 @@ func TestDeclaredTopologyIsRecovered(t *testing.T) {
 	r.cut <- struct{}{}
 	await[blocking.Recovered](t, r)
 	r.expect(t, "channel.open", "exchange.declare orders", "exchange.declare audit", `queue.declare "new"`, `queue.declare "all"`, "exchange.bind")
+}
+
+func TestNothingIsDeclaredBehindARefusal(t *testing.T) {
+	b := connectStrict(t, &strict{})
+	topology := &blocking.Topology{Queues: []blocking.QueueDeclare{{Queue: "bad"}}}
+	for i := range 200 {
+		topology.Queues = append(topology.Queues, blocking.QueueDeclare{Queue: fmt.Sprint("q", i)})
+	}
+	for range 20 {
+		var e *blocking.DeclareError
+		if err := b.conn.Declare(testContext(t), topology); !errors.As(err, &e) || e.Entity.Name != "bad" {
+			t.Fatal(err)
+		}
+		if err := b.ch.ConfirmSelect(testContext(t)); err != nil {
+			t.Fatal(err)
+		}
+		refused, m := false, ""
+		for ; m != "confirm.select"; m = <-b.log {
+			if refused && strings.HasPrefix(m, "queue.declare") {
+				t.Fatalf("the broker got %s behind the refusal", m)
+			}
+			refused = refused || m == "channel.close-ok"
+		}
+	}
 }

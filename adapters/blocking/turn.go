@@ -134,10 +134,7 @@ func (c *Conn) flushed(d *driver.Conn, cc *core.Conn, _ time.Time) {
 	c.mu.Lock()
 	c.inCore = cc.Buffered()
 	c.publishStats(cc)
-	if c.full && c.queue.size()+c.inCore <= c.max/2 {
-		c.full = false
-		c.makeRoom()
-	}
+	c.makeRoomIfEmptied()
 	c.mu.Unlock()
 	c.rest(d)
 }

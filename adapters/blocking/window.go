@@ -30,6 +30,6 @@ func (ch *Channel) enterWindow(ctx context.Context) error {
 	case ch.window <- struct{}{}:
 		return nil
 	case <-ctx.Done():
-		return ctx.Err()
+		return ch.conn.whileLost(ctx.Err())
 	}
 }

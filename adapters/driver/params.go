@@ -58,7 +58,10 @@ type Params struct {
 	// dialling to an open AMQP connection. Default 15 s.
 	StackTimeout time.Duration
 	// Attempts is how many cycles to make, a cycle being every address of
-	// every endpoint. Unlimited for no end. Default 1.
+	// every endpoint: 0 means 1, Unlimited (-1) no end. A URI has it as
+	// its argument attempts, where 0 means 1, too, and nothing means no end. It is
+	// for the first connection: package blocking bounds what comes after a loss by
+	// its Recovery.Attempts, where 0 means no end.
 	Attempts int
 	// RetryDelay is the pause after the first cycle that failed; it doubles
 	// up to MaxRetryDelay, and a random part of it, up to a half, is left

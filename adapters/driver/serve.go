@@ -71,15 +71,15 @@ type Server struct {
 }
 
 // Serve accepts clients from the listener, which it takes over, and runs them on
-// the loop. It returns at once. Wrong options end it: Done is closed and OnError
-// has been told of a *core.ConfigError.
+// the loop. It returns at once. Wrong options (see
+// ServeOptions.Validate) end it: Done is closed and OnError has been told.
 func Serve(l adapters.Loop, ln net.Listener, o ServeOptions) *Server {
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &Server{loop: l, listener: ln, options: o, ctx: ctx, cancel: cancel, done: make(chan struct{}), conns: map[*Conn]struct{}{}}
 	if s.options.OnError == nil {
 		s.options.OnError = func(error) {}
 	}
-	if err := o.validate(); err != nil {
+	if err := o.Validate(); err != nil {
 		s.options.OnError(err)
 		s.Close()
 		close(s.done)
@@ -93,8 +93,8 @@ func Serve(l adapters.Loop, ln net.Listener, o ServeOptions) *Server {
 	return s
 }
 
-// validate finds what every connection would fail with.
-func (o *ServeOptions) validate() error {
+// Validate finds what Serve would refuse. The error is a *core.ConfigError.
+func (o *ServeOptions) Validate() error {
 	if o.NewHandler == nil {
 		return &core.ConfigError{Field: "NewHandler", Value: nil, Want: "a function"}
 	}

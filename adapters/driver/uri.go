@@ -38,11 +38,12 @@ func (e *URIError) Unwrap() error { return e.Err }
 // Query arguments: heartbeat (seconds, 0 for none), connection_timeout
 // (milliseconds, for dialling), channel_max, frame_max, auth_mechanism (plain,
 // amqplain or external; may be repeated, in order of preference), and
-// connection_name, stack_timeout, blocked_timeout (milliseconds), attempts,
-// retry_delay, latency_budget (milliseconds). With amqps also cacertfile, certfile and keyfile
-// (PEM files, read now), server_name_indication, and verify (verify_peer, the
-// default, or verify_none, which accepts any certificate from anybody). Unknown,
-// repeated or malformed ones are errors.
+// connection_name, stack_timeout, blocked_timeout (milliseconds), attempts (as
+// Params.Attempts, but for Unlimited), retry_delay, latency_budget (milliseconds).
+// With amqps also cacertfile, certfile and keyfile (PEM files, read now),
+// server_name_indication, and verify (verify_peer, the default, or verify_none,
+// which accepts any certificate from anybody). Unknown, repeated or malformed ones
+// are errors.
 //
 // The error is a *URIError; for a file that cannot be used, what package os,
 // crypto/tls or crypto/x509 says is wrapped.

@@ -12,6 +12,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/haypile/haypile/broker"
+	"github.com/haypile/haypile/core"
 	"github.com/haypile/haypile/core/wire"
 	"github.com/haypile/haypile/internal/showcase"
 )
@@ -24,7 +25,7 @@ func TestThePageShowsWhatTheBrokerHolds(t *testing.T) {
 		{"queues", "billing @ test", "billing @ test | classic, durable | 0 | 0 |  | 0/s | 0/s | 1"},
 		{"exchanges", "orders", "orders | topic | durable | 0/s | 0/s"},
 		{"exchanges", "(default)", "(default) | direct | durable | 0/s | 0/s"},
-		{"connections", "billing · 127.0.0.1:40002", "billing · 127.0.0.1:40002 | haypile 0.1.0, TLS | guest | running | 2 | 0 B/s | 0 B/s"},
+		{"connections", "billing · 127.0.0.1:40002", "billing · 127.0.0.1:40002 | haypile " + core.Version + ", TLS | guest | running | 2 | 0 B/s | 0 B/s"},
 		{"channels", "127.0.0.1:40001 (1)", "127.0.0.1:40001 (1) | running | confirm |  | 0 | 2 | 0"},
 		{"bindings", "by-country", `by-country | queue packing |  | {"country":"se","x-match":"all"}`},
 	} {

@@ -9,8 +9,9 @@
 // RabbitMQ, version 1.40.0.
 //
 //   - "publish <destination>" (producer) from Publish or PublishConfirm to its
-//     return: with PublishConfirm, to the broker's answer. Its context goes with the
-//     message, in the headers.
+//     return, with PublishConfirm to the broker's answer; from PublishDeferred to the
+//     broker's answer, whether the program waits for it or not. Its context goes with
+//     the message, in the headers.
 //   - "process <destination>" (consumer) from the moment that the program gets a
 //     message to its Ack, Nack or Reject; where none is needed, for a moment. It
 //     continues the trace that came with the message, and is linked to the span that
