@@ -67,6 +67,12 @@
 // Everything that expires follows the broker's clock, which Advance moves forward.
 // Inside a testing/synctest bubble it is the bubble's.
 //
+// # Limits
+//
+// What clients can make is bounded, so that none harms the others: messages by
+// WithMemoryLimit, all else by WithLimits, with RabbitMQ's codes and texts. A test
+// that wants to see its client refused lowers one.
+//
 // # State
 //
 // All connections share one state under one lock, and each thing that a client sends

@@ -1,7 +1,6 @@
 package broker_test
 
 import (
-	"bytes"
 	"net"
 	"testing"
 	"time"
@@ -161,46 +160,6 @@ func TestAPublisherThatDoesNotReadItsConfirmsHoldsUpNobodyElse(t *testing.T) {
 	}
 	conn.Close()
 	<-done
-}
-
-func TestAClientThatDoesNotReadItsDirectRepliesIsDropped(t *testing.T) {
-	b := broker.RunT(t, broker.WithMemoryLimit(32<<20), broker.WithMaxMessage(1<<20))
-	innocent := openChannel(t, b)
-	makeQueues(t, innocent, "q")
-	request := wire.AppendHeaderFrame(appendFrames(t, 1, &wire.BasicPublish{RoutingKey: "q"}), 1, wire.ClassBasic, 0, replyTo(t))
-	conn := rawClient(t, b, &wire.BasicConsume{Queue: "amq.rabbitmq.reply-to", NoAck: true})
-	if _, err := conn.Write(request); err != nil {
-		t.Fatal(err)
-	}
-	if err := b.WaitReady(testContext(t), "q", 1); err != nil {
-		t.Fatal(err)
-	}
-	d, err := innocent.Get(testContext(t), &blocking.Get{Queue: "q", NoAck: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	properties, err := d.Properties.Decode()
-	if err != nil {
-		t.Fatal(err)
-	}
-	reply := &blocking.Publishing{RoutingKey: properties.ReplyTo, Body: bytes.Repeat([]byte("x"), 1<<20)}
-	for range 64 {
-		if err := innocent.PublishConfirm(testContext(t), reply); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := b.WaitConnections(testContext(t), 1); err != nil {
-		t.Error(err)
-	}
-}
-
-func replyTo(t *testing.T) wire.RawProperties {
-	t.Helper()
-	raw, err := (&wire.Properties{ReplyTo: "amq.rabbitmq.reply-to"}).Encode()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return raw
 }
 
 // Each of these queues passes its messages on to all others, which would be more

@@ -150,16 +150,19 @@ func TestAClientThatDoesNotReadItsAnswersIsNotReadFrom(t *testing.T) {
 		send(t, ch, "big", body)
 	}
 	conn := rawClient(t, b)
-	for range 64 {
-		p, err := wire.AppendMethodFrame(nil, 1, &wire.BasicGet{Queue: "big", NoAck: true})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := conn.Write(p); err != nil {
-			t.Fatal(err)
+	ask := func(n int) {
+		for range n {
+			if _, err := conn.Write(appendFrames(t, 1, &wire.BasicGet{Queue: "big", NoAck: true})); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
-	eventually(t, "an answer", func() bool { return ready(b, "big") < 64 })
+	ask(24)
+	eventually(t, "answers wait", func() bool {
+		s := b.State()
+		return slices.ContainsFunc(s.Connections, func(c broker.ConnectionState) bool { return c.Buffered > 1<<20 })
+	})
+	ask(40)
 	send(t, ch, "big", "goes on")
 	if n := ready(b, "big"); n < 16 {
 		t.Errorf("%d of 65 messages are left", n)

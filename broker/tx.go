@@ -31,15 +31,6 @@ func (t *transaction) settle(all []delivery, how settlement) {
 	}
 }
 
-// undone are the deliveries that the transaction would have settled.
-func (t *transaction) undone() []delivery {
-	all := make([]delivery, len(t.settled))
-	for i := range t.settled {
-		all[i] = t.settled[i].delivery
-	}
-	return all
-}
-
 func (ch *channel) txSelect() *exception {
 	if ch.confirming {
 		return raise(wire.PreconditionFailed, "cannot switch from confirm to tx mode")
@@ -90,7 +81,10 @@ func (ch *channel) txCommit() *exception {
 // undoTx ends the transaction as if it had never been.
 func (ch *channel) undoTx() {
 	ch.endTx()
-	undone := ch.tx.undone()
+	undone := make([]delivery, len(ch.tx.settled))
+	for i := range ch.tx.settled {
+		undone[i] = ch.tx.settled[i].delivery
+	}
 	ch.unacked.restore(undone)
 	ch.tx = nil
 }

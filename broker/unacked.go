@@ -116,11 +116,26 @@ func (u *unacked) squeeze() {
 	u.all, u.first, u.holes = u.all[:n], 0, 0
 }
 
-// restore puts deliveries back that were taken off, in the order of their tags.
+// restore puts deliveries back that were taken off: into the holes that they have
+// left, where these are still there, and in front of the others. It sorts back.
 func (u *unacked) restore(back []delivery) {
-	u.squeeze()
-	u.all = append(u.all, back...)
-	sort.Slice(u.all, func(i, j int) bool { return u.all[i].tag < u.all[j].tag })
+	slices.SortFunc(back, func(a, b delivery) int { return cmp.Compare(a.tag, b.tag) })
+	front := 0
+	for u.first < len(u.all) && front < len(back) && back[front].tag < u.all[u.first].tag {
+		front++
+	}
+	for i := front; i < len(back); i++ {
+		if !u.refill(&back[i]) {
+			u.merge(back[i:])
+			break
+		}
+	}
+	if front > u.first {
+		u.merge(back[:front])
+		return
+	}
+	u.first -= front
+	copy(u.all[u.first:], back[:front])
 }
 
 // refill puts a delivery back into its hole, if that is still there.
