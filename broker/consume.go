@@ -20,6 +20,19 @@ type consumer struct {
 	starved  bool   // for want of room; listed in outbox.starved
 }
 
+// readable finds a queue that the user may read; an empty name is the channel's
+// last.
+func (ch *channel) readable(name string) (*mailbox, *exception) {
+	name, x := ch.named(name)
+	if x == nil {
+		x = ch.may(mayRead, "queue", name)
+	}
+	if x != nil {
+		return nil, x
+	}
+	return ch.session.vhost.queue(name, ch.session)
+}
+
 func (ch *channel) consume(m *wire.BasicConsume) *exception {
 	if _, taken := ch.consumers[m.ConsumerTag]; taken || ch.reply != nil && ch.reply.tag == m.ConsumerTag && m.ConsumerTag != "" {
 		return raise(wire.NotAllowed, "attempt to reuse consumer tag '%s'", m.ConsumerTag)
@@ -27,14 +40,7 @@ func (ch *channel) consume(m *wire.BasicConsume) *exception {
 	if m.Queue == replyToName {
 		return ch.consumeReplies(m)
 	}
-	name, x := ch.named(m.Queue)
-	if x == nil {
-		x = ch.may(mayRead, "queue", name)
-	}
-	if x != nil {
-		return x
-	}
-	q, x := ch.session.vhost.queue(name, ch.session)
+	q, x := ch.readable(m.Queue)
 	if x != nil {
 		return x
 	}
@@ -46,7 +52,7 @@ func (ch *channel) consume(m *wire.BasicConsume) *exception {
 		m.ConsumerTag = serverName("amq.ctag")
 	}
 	if ch.limit > 0 && q.queue.Config().Type == queue.Quorum {
-		return raise(wire.NotImplemented, "%s does not support global qos", q.vhost.queueText(name))
+		return raise(wire.NotImplemented, "%s does not support global qos", q.vhost.queueText(q.name))
 	}
 	if x := ch.mayAddConsumer(); x != nil {
 		return x
@@ -246,19 +252,12 @@ func (ch *channel) qos(m *wire.BasicQos) *exception {
 }
 
 func (ch *channel) get(m *wire.BasicGet) *exception {
-	name, x := ch.named(m.Queue)
-	if x == nil {
-		x = ch.may(mayRead, "queue", name)
-	}
-	if x != nil {
-		return x
-	}
-	q, x := ch.session.vhost.queue(name, ch.session)
+	q, x := ch.readable(m.Queue)
 	if x != nil {
 		return x
 	}
 	if cfg := q.queue.Config(); cfg.Type == queue.Quorum && cfg.SingleActiveConsumer {
-		return raise(wire.ResourceLocked, "cannot obtain access to locked %s. basic.get operations are not supported by quorum queues with single active consumer", q.vhost.queueText(name))
+		return raise(wire.ResourceLocked, "cannot obtain access to locked %s. basic.get operations are not supported by quorum queues with single active consumer", q.vhost.queueText(q.name))
 	}
 	now := ch.session.broker.clock.now()
 	e := q.queue.Get(now)

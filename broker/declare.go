@@ -178,14 +178,7 @@ func (ch *channel) queueDelete(m *wire.QueueDelete) *exception {
 }
 
 func (ch *channel) queuePurge(m *wire.QueuePurge) *exception {
-	name, x := ch.named(m.Queue)
-	if x == nil {
-		x = ch.may(mayRead, "queue", name)
-	}
-	if x != nil {
-		return x
-	}
-	q, x := ch.session.vhost.queue(name, ch.session)
+	q, x := ch.readable(m.Queue)
 	if x != nil {
 		return x
 	}

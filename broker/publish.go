@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/haypile/haypile/broker/internal/erlang"
 	"github.com/haypile/haypile/broker/internal/queue"
 	"github.com/haypile/haypile/core"
 	"github.com/haypile/haypile/core/wire"
@@ -185,7 +186,7 @@ func copyTo(raw wire.RawProperties, changed bool, keys *[]string) (wire.RawPrope
 		}
 		list, isArray := v.([]any)
 		if !isArray {
-			return nil, false, raise(wire.PreconditionFailed, "invalid message: {unacceptable_type_in_header,%q,%s}", name, fieldType(v))
+			return nil, false, raise(wire.PreconditionFailed, "invalid message: {unacceptable_type_in_header,%q,%s}", name, erlang.Type(v))
 		}
 		for _, key := range list {
 			if text, ok := key.(string); ok {
@@ -235,25 +236,4 @@ func parseExpiration(text string) (time.Duration, *exception) {
 		return time.Duration(n) * time.Millisecond, nil
 	}
 	return 0, raise(wire.PreconditionFailed, "invalid expiration '%s': %s", text, fault)
-}
-
-// fieldType is what RabbitMQ calls the type of a header's value.
-func fieldType(v any) string {
-	switch v.(type) {
-	case string:
-		return "longstr"
-	case bool:
-		return "bool"
-	case int32:
-		return "signedint"
-	case int64:
-		return "long"
-	case wire.Table:
-		return "table"
-	case []any:
-		return "array"
-	case nil:
-		return "void"
-	}
-	return "binary"
 }

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/haypile/haypile/broker/internal/erlang"
 	"github.com/haypile/haypile/core/wire"
 )
 
@@ -82,7 +83,7 @@ var arguments = []argument{
 func (c *Config) check() error {
 	if v, ok := c.Arguments["x-dead-letter-exchange"]; ok {
 		if _, ok := v.(string); !ok {
-			return c.refuse("x-dead-letter-exchange", "invalid type '%s' for arg 'x-dead-letter-exchange' in %s", typeName(v), c.resource())
+			return c.refuse("x-dead-letter-exchange", "invalid type '%s' for arg 'x-dead-letter-exchange' in %s", erlang.Type(v), c.resource())
 		}
 	}
 	if err := c.checkType(); err != nil {
@@ -257,9 +258,9 @@ func oneOf(wrong string, names ...string) validator {
 	}
 }
 
-func expectedInteger(v any) string { return quote("expected integer, got " + typeName(v)) }
+func expectedInteger(v any) string { return quote("expected integer, got " + erlang.Type(v)) }
 
-func unacceptable(v any) string { return "{unacceptable_type," + typeName(v) + "}" }
+func unacceptable(v any) string { return "{unacceptable_type," + erlang.Type(v) + "}" }
 
 func term(name string, n int64) string { return "{" + name + "," + strconv.FormatInt(n, 10) + "}" }
 

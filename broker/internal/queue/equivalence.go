@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"slices"
 	"strconv"
+
+	"github.com/haypile/haypile/broker/internal/erlang"
 )
 
 // Equivalent checks that a declaration of the queue that exists with the receiver
@@ -71,7 +73,7 @@ func typed(v any, ok bool) string {
 	if !ok {
 		return "none"
 	}
-	return fmt.Sprintf("the value '%s' of type '%s'", plain(v), typeName(v))
+	return fmt.Sprintf("the value '%s' of type '%s'", plain(v), erlang.Type(v))
 }
 
 func plain(v any) string {

@@ -3,6 +3,7 @@ package route
 import (
 	"fmt"
 
+	"github.com/haypile/haypile/broker/internal/erlang"
 	"github.com/haypile/haypile/core/wire"
 )
 
@@ -57,7 +58,7 @@ func kind(exchange bool) string {
 func wrongType(exchange, argument string, v any) *Error {
 	return &Error{
 		Code:  wire.PreconditionFailed,
-		Text:  fmt.Sprintf("invalid type '%s' for arg '%s' in exchange '%s'", erlangType(v), argument, exchange),
+		Text:  fmt.Sprintf("invalid type '%s' for arg '%s' in exchange '%s'", erlang.Type(v), argument, exchange),
 		named: true,
 	}
 }

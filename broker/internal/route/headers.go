@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/haypile/haypile/broker/internal/erlang"
 	"github.com/haypile/haypile/core/wire"
 )
 
@@ -53,9 +54,9 @@ func compile(arguments wire.Table) (p pattern, err error) {
 func wrongMatch(v any) *Error {
 	e := &Error{Code: wire.PreconditionFailed}
 	if s, ok := v.(string); ok {
-		e.Text = fmt.Sprintf("Invalid x-match field value %s; expected all, any, all-with-x, or any-with-x", erlangTerm(s))
+		e.Text = fmt.Sprintf("Invalid x-match field value %s; expected all, any, all-with-x, or any-with-x", erlang.Term(s))
 	} else {
-		e.Text = fmt.Sprintf("Invalid x-match field type %s (value %s); expected longstr", erlangType(v), erlangTerm(v))
+		e.Text = fmt.Sprintf("Invalid x-match field type %s (value %s); expected longstr", erlang.Type(v), erlang.Term(v))
 	}
 	return e
 }

@@ -1,4 +1,5 @@
-package route
+// Package erlang prints values of field tables as RabbitMQ's reply texts show them.
+package erlang
 
 import (
 	"fmt"
@@ -11,9 +12,9 @@ import (
 	"github.com/haypile/haypile/core/wire"
 )
 
-// erlangType is RabbitMQ's name for the type that a value of a table is encoded
+// Type is RabbitMQ's name for the type that a value of a table is encoded
 // as, which its reply texts show.
-func erlangType(v any) string {
+func Type(v any) string {
 	switch v := v.(type) {
 	case nil:
 		return "void"
@@ -56,47 +57,47 @@ func erlangType(v any) string {
 	return "long"
 }
 
-// erlangTerm is a value of a table as RabbitMQ's reply texts print it.
-func erlangTerm(v any) string {
+// Term is a value of a table as RabbitMQ's reply texts print it.
+func Term(v any) string {
 	switch v := v.(type) {
 	case nil:
 		return "undefined"
 	case float32:
-		return erlangFloat(float64(v))
+		return float(float64(v))
 	case float64:
-		return erlangFloat(v)
+		return float(v)
 	case wire.Decimal:
 		return fmt.Sprintf("{%d,%d}", v.Scale, v.Value)
 	case string:
-		return erlangBinary(v)
+		return binary(v)
 	case []byte:
-		return erlangBinary(string(v))
+		return binary(string(v))
 	case time.Time:
 		return strconv.FormatInt(v.Unix(), 10)
 	case map[string]any:
-		return erlangTable(v)
+		return table(v)
 	case wire.Table:
-		return erlangTable(v)
+		return table(v)
 	case []any:
 		parts := make([]string, len(v))
 		for i, e := range v {
-			parts[i] = "{" + erlangType(e) + "," + erlangTerm(e) + "}"
+			parts[i] = "{" + Type(e) + "," + Term(e) + "}"
 		}
 		return "[" + strings.Join(parts, ",") + "]"
 	}
 	return fmt.Sprint(v)
 }
 
-func erlangTable(t wire.Table) string {
+func table(t wire.Table) string {
 	parts := make([]string, 0, len(t))
 	for key, v := range t {
-		parts = append(parts, "{"+erlangBinary(key)+","+erlangType(v)+","+erlangTerm(v)+"}")
+		parts = append(parts, "{"+binary(key)+","+Type(v)+","+Term(v)+"}")
 	}
 	slices.Sort(parts)
 	return "[" + strings.Join(parts, ",") + "]"
 }
 
-func erlangFloat(f float64) string {
+func float(f float64) string {
 	s := strconv.FormatFloat(f, 'f', -1, 64)
 	if !strings.Contains(s, ".") {
 		s += ".0"
@@ -104,9 +105,9 @@ func erlangFloat(f float64) string {
 	return s
 }
 
-// erlangBinary is text if every byte is a printable character of Latin-1, else
+// binary is text if every byte is a printable character of Latin-1, else
 // numbers.
-func erlangBinary(s string) string {
+func binary(s string) string {
 	const escaped, letters = "\b\t\n\v\f\r\x1b\"\\", `btnvfre"\`
 	if s == "" {
 		return "<<>>"
