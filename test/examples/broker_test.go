@@ -218,7 +218,6 @@ func TestBroker(t *testing.T) {
 		"-tls-key " + users:            "-tls-key needs -tls-cert",
 		"-tls-listen 127.0.0.1:0":      "-tls-listen needs -tls-cert and -tls-key",
 		"-listen=":                     "nowhere to listen",
-		"extra":                        `"extra" is no flag`,
 	} {
 		t.Run("refuses "+strings.Fields(args)[0]+": "+reason, func(t *testing.T) {
 			t.Parallel()
