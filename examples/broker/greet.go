@@ -14,12 +14,16 @@ import (
 func greet(w io.Writer, s broker.State, o *options) {
 	network := false // whether other machines reach a listener
 	for _, l := range s.Listeners {
-		u := url.URL{Scheme: "amqp", User: o.visitor(), Host: dialable(l.Address), Path: "/"}
+		u := url.URL{Scheme: "amqp", Host: dialable(l.Address), Path: "/"}
 		if l.TLS {
 			u.Scheme = "amqps"
 		}
 		at, err := netip.ParseAddrPort(l.Address)
-		network = network || err == nil && !at.Addr().IsLoopback()
+		far := err == nil && !at.Addr().IsLoopback()
+		if !far || at.Addr().IsUnspecified() || !o.guestOnly() {
+			u.User = o.visitor()
+		}
+		network = network || far
 		fmt.Fprintln(w, u.String())
 	}
 	if network && o.guestOnly() {
