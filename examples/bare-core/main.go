@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"log"
 	"net"
-	"net/url"
 	"os"
 	"time"
 
@@ -23,20 +22,16 @@ import (
 func main() { demo.Main(run) }
 
 func run(ctx context.Context, uri string) error {
-	u, err := url.Parse(uri)
+	cfg, err := demo.Config(uri)
 	if err != nil {
 		return err
 	}
-	addr := u.Host
-	if u.Port() == "" {
-		addr = net.JoinHostPort(u.Hostname(), "5672")
-	}
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", cfg.Host)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
-	c, err := core.NewClient(core.ClientConfig{Host: addr}, hello{})
+	c, err := core.NewClient(cfg, hello{})
 	if err != nil {
 		return err
 	}

@@ -25,6 +25,9 @@ func main() {
 	log.SetFlags(0)
 	url := flag.String("url", "", "AMQP URI of a broker, such as amqp://guest:guest@localhost/; without it, one is embedded")
 	flag.Parse()
+	if flag.NArg() > 0 {
+		log.Fatalf("%q is no flag; see -help", flag.Arg(0))
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	err := run(ctx, *url)

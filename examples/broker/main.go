@@ -15,7 +15,6 @@ import (
 	"errors"
 	"fmt"
 	"log"
-	"net/url"
 	"os"
 	"os/signal"
 	"syscall"
@@ -66,7 +65,7 @@ func run(ctx context.Context, o *options) error {
 	}
 	asked := make(chan os.Signal, 1)
 	notifyState(asked)
-	greet(b, o)
+	greet(os.Stdout, b.State(), o)
 	for ctx.Err() == nil {
 		select {
 		case <-asked:
@@ -87,20 +86,4 @@ func run(ctx context.Context, o *options) error {
 	}
 	fmt.Println("stopped")
 	return nil
-}
-
-// greet prints where the broker is.
-func greet(b *broker.Broker, o *options) {
-	s := b.State()
-	for _, l := range s.Listeners {
-		u := url.URL{Scheme: "amqp", Host: l.Address, Path: "/"}
-		if l.TLS {
-			u.Scheme = "amqps"
-		}
-		if o.guestOnly() {
-			u.User = url.UserPassword("guest", "guest")
-		}
-		fmt.Println(u.String())
-	}
-	fmt.Printf("RabbitMQ %s in memory, on %s\n", s.Profile, o.adapter)
 }

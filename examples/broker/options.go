@@ -25,14 +25,14 @@ func parse() *options {
 	o := &options{}
 	flag.StringVar(&o.listen, "listen", "127.0.0.1:5672", "where to listen, host:port; empty for TLS only")
 	flag.StringVar(&o.adapter, "adapter", "stdnet", "what connections run on: stdnet, ioloop, gnet or evio")
-	flag.StringVar(&o.tlsListen, "tls-listen", "", "where to listen for TLS, if there is a certificate; by default port 5671 of the host of -listen")
+	flag.StringVar(&o.tlsListen, "tls-listen", "", "where to listen for TLS, if there is a certificate; by default the host of -listen and port 5671, or a free one if -listen has port 0")
 	flag.StringVar(&o.tlsCert, "tls-cert", "", "file of the certificate, PEM")
 	flag.StringVar(&o.tlsKey, "tls-key", "", "file of its key, PEM")
 	flag.StringVar(&o.users, "users", "", "file of users, permissions and virtual hosts, as RabbitMQ exports its definitions")
 	flag.StringVar(&o.user, "user", "", "name:password of the only user, who may do everything; without -user and -users it is guest:guest, over loopback")
 	flag.StringVar(&o.management, "management", "", "where to serve the broker's page and RabbitMQ's management API, host:port; by default nowhere")
 	flag.IntVar(&o.profile, "profile", 4, "which RabbitMQ to behave as: 3 or 4")
-	flag.BoolVar(&o.state, "state", false, "print what the broker holds at the end")
+	flag.BoolVar(&o.state, "state", false, "print what the broker holds at the end; on SIGUSR1, where there is such a signal, it does so at any time")
 	flag.Parse()
 	return o
 }
@@ -85,14 +85,24 @@ func (o *options) authentication() ([]broker.Option, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", o.users, err)
 	}
+	if len(d.Users) == 0 {
+		return nil, fmt.Errorf("%s has no users: nobody could enter", o.users)
+	}
 	return []broker.Option{broker.WithUsers(d.Users...), broker.WithVirtualHosts(d.VirtualHosts...)}, nil
 }
 
 func (o *options) encryption() ([]broker.Option, error) {
-	if o.tlsCert == "" && o.tlsKey == "" {
-		if o.listen == "" {
-			return nil, errors.New("nowhere to listen: neither -listen nor -tls-cert and -tls-key")
-		}
+	switch {
+	case o.tlsCert != "" && o.tlsKey != "":
+	case o.tlsCert != "":
+		return nil, errors.New("-tls-cert needs -tls-key")
+	case o.tlsKey != "":
+		return nil, errors.New("-tls-key needs -tls-cert")
+	case o.tlsListen != "":
+		return nil, errors.New("-tls-listen needs -tls-cert and -tls-key")
+	case o.listen == "":
+		return nil, errors.New("nowhere to listen: neither -listen nor -tls-cert and -tls-key")
+	default:
 		return nil, nil
 	}
 	certificate, err := tls.LoadX509KeyPair(o.tlsCert, o.tlsKey)
@@ -113,9 +123,12 @@ func (o *options) tlsAddress() (string, error) {
 	case o.listen == "":
 		return "127.0.0.1:5671", nil
 	}
-	host, _, err := net.SplitHostPort(o.listen)
+	host, port, err := net.SplitHostPort(o.listen)
 	if err != nil {
 		return "", fmt.Errorf("-listen: %w", err)
 	}
-	return net.JoinHostPort(host, "5671"), nil
+	if port != "0" {
+		port = "5671"
+	}
+	return net.JoinHostPort(host, port), nil
 }

@@ -24,6 +24,6 @@ func servePage(b *broker.Broker, address string) (*http.Server, error) {
 			log.Print(err)
 		}
 	}()
-	fmt.Printf("http://%s/ is its page\n", ln.Addr())
+	fmt.Printf("http://%s/ is its page\n", dialable(ln.Addr().String()))
 	return s, nil
 }

@@ -16,22 +16,32 @@ func printState(w io.Writer, s broker.State) {
 	if s.MemoryAlarm {
 		fmt.Fprintln(w, "publishers are blocked")
 	}
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	defer t.Flush()
-	fmt.Fprintf(t, "CONNECTION\tCLIENT\tUSER\tVHOST\tSTATE\tCHANNELS\n")
+	var connections, queues, bindings []string
 	for _, c := range s.Connections {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%d\n", c.Name, c.ProvidedName, c.User, c.VirtualHost, c.State, len(c.Channels))
+		connections = append(connections, fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%d", c.Name, c.ProvidedName, c.User, c.VirtualHost, c.State, len(c.Channels)))
 	}
-	t.Flush()
-	fmt.Fprintf(t, "QUEUE\tTYPE\tVHOST\tREADY\tUNACKED\tCONSUMERS\n")
 	for _, q := range s.Queues {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%d\t%d\n", q.Name, q.Type, q.VirtualHost, q.Ready, q.Unacked, q.Consumers)
+		queues = append(queues, fmt.Sprintf("%s\t%s\t%s\t%d\t%d\t%d", q.Name, q.Type, q.VirtualHost, q.Ready, q.Unacked, q.Consumers))
 	}
-	t.Flush()
-	fmt.Fprintf(t, "BINDING FROM\tTO\tVHOST\tKEY\n")
 	for _, b := range s.Bindings {
 		if b.Source != "" {
-			fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", b.Source, b.Destination, b.VirtualHost, b.RoutingKey)
+			bindings = append(bindings, fmt.Sprintf("%s\t%s\t%s\t%s", b.Source, b.Destination, b.VirtualHost, b.RoutingKey))
 		}
+	}
+	printTable(w, "connections", "CONNECTION\tCLIENT\tUSER\tVHOST\tSTATE\tCHANNELS", connections)
+	printTable(w, "queues", "QUEUE\tTYPE\tVHOST\tREADY\tUNACKED\tCONSUMERS", queues)
+	printTable(w, "bindings", "BINDING FROM\tTO\tVHOST\tKEY", bindings)
+}
+
+// printTable writes rows of cells with tabs between, or that there are none.
+func printTable(w io.Writer, what, header string, rows []string) {
+	if len(rows) == 0 {
+		fmt.Fprintln(w, "no", what)
+		return
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	defer t.Flush()
+	for _, row := range append([]string{header}, rows...) {
+		fmt.Fprintln(t, row)
 	}
 }

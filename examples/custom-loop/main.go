@@ -12,13 +12,10 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
-	"net/url"
 	"time"
 
 	"github.com/haypile/haypile/core"
-	"github.com/haypile/haypile/core/wire"
 	"github.com/haypile/haypile/examples/internal/demo"
 )
 
@@ -49,23 +46,9 @@ func run(ctx context.Context, uri string) error {
 
 // connect dials, which may wait: the game has not begun.
 func connect(ctx context.Context, uri string, h core.ClientHandler) (*link, error) {
-	u, err := url.Parse(uri)
+	cfg, err := demo.Config(uri)
 	if err != nil {
 		return nil, err
-	}
-	if u.Scheme != "amqp" {
-		return nil, fmt.Errorf("%q is not amqp, and this example has no TLS", u.Scheme)
-	}
-	port := u.Port()
-	if port == "" {
-		port = "5672"
-	}
-	cfg := core.ClientConfig{Host: net.JoinHostPort(u.Hostname(), port)}
-	if len(u.Path) > 1 {
-		cfg.VirtualHost = u.Path[1:]
-	}
-	if password, ok := u.User.Password(); ok {
-		cfg.Mechanisms = []core.Mechanism{core.Plain(u.User.Username(), wire.NewSecret(password))}
 	}
 	c, err := core.NewClient(cfg, h)
 	if err != nil {

@@ -10,6 +10,7 @@ package main
 import (
 	"bufio"
 	"errors"
+	"flag"
 	"fmt"
 	"log"
 	"net"
@@ -22,6 +23,10 @@ import (
 
 func main() {
 	log.SetFlags(0)
+	flag.Parse() // there is none but -help
+	if flag.NArg() > 0 {
+		log.Fatalf("%q is no flag; see -help", flag.Arg(0))
+	}
 	if err := run(); err != nil {
 		log.Fatal(err)
 	}

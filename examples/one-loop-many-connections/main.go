@@ -14,6 +14,7 @@ import (
 	"runtime"
 	"strconv"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/haypile/haypile/adapters/driver"
@@ -28,6 +29,9 @@ var size = flag.Int("n", 1000, "how many connections")
 func main() { demo.Main(run) }
 
 func run(ctx context.Context, url string) error {
+	if *size < 1 {
+		return errors.New("-n must be at least 1")
+	}
 	params, err := driver.ParseURI(url)
 	if err != nil {
 		return err
@@ -43,7 +47,9 @@ func run(ctx context.Context, url string) error {
 
 	r := newRing(*size)
 	before, begun := heap(), time.Now()
-	if err := r.open(ctx, loop, params); err != nil {
+	if err := r.open(ctx, loop, params); errors.Is(err, syscall.EMFILE) {
+		return fmt.Errorf("%w\nEach connection takes a descriptor, and another one if the broker is embedded: raise ulimit -n, or lower -n", err)
+	} else if err != nil {
 		return err
 	}
 	fmt.Printf("%d connections in %v: %d goroutines, %d bytes of heap for each\n",

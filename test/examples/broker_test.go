@@ -109,14 +109,17 @@ func TestBroker(t *testing.T) {
 		t.Fatal(err)
 	}
 	users := filepath.Join(dir, "users.json")
-	if err := os.WriteFile(users, []byte(definitions), 0o600); err != nil {
-		t.Fatal(err)
+	nobody := filepath.Join(dir, "nobody.json")
+	for file, content := range map[string]string{users: definitions, nobody: "{}"} {
+		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for _, adapter := range []string{"stdnet", "ioloop", "gnet", "evio"} {
 		t.Run("tells what it holds and stops in good order on "+adapter, func(t *testing.T) {
 			t.Parallel()
 			s := startBroker(t, programs, "-adapter", adapter, "-user", "app:secret", "-profile", "3", "-state")
-			conn := dial(t, s.says(`^amqp://127\.0\.0\.1:\d+/$`), "app", "secret")
+			conn := dial(t, s.says(`^amqp://app@127\.0\.0\.1:\d+/$`), "app", "secret")
 			s.says(`^RabbitMQ 3\.10\.\d+ in memory, on ` + adapter)
 			ch, err := conn.Channel(t.Context())
 			if err != nil {
@@ -138,9 +141,9 @@ func TestBroker(t *testing.T) {
 			}
 		})
 	}
-	t.Run("serves users of a file over TLS", func(t *testing.T) {
+	t.Run("serves users of a file over TLS, on a free port as -listen", func(t *testing.T) {
 		t.Parallel()
-		s := startBroker(t, programs, "-users", users, "-tls-listen", "127.0.0.1:0",
+		s := startBroker(t, programs, "-users", users,
 			"-tls-cert", filepath.Join(dir, "server.pem"), "-tls-key", filepath.Join(dir, "server.key"))
 		uri := s.says(`^amqps://127\.0\.0\.1:\d+/$`)
 		conn := dial(t, uri+"?cacertfile="+url.QueryEscape(filepath.Join(dir, "ca.pem")), "anna", "hunter2")
@@ -149,6 +152,27 @@ func TestBroker(t *testing.T) {
 		}
 		s.signal(syscall.SIGTERM)
 		s.ends()
+	})
+	t.Run("on all interfaces it names a host to dial, and guest's limits", func(t *testing.T) {
+		t.Parallel()
+		s := startBroker(t, programs, "-listen", "0.0.0.0:0", "-management", "0.0.0.0:0")
+		s.says(`^http://localhost:\d+/ is its page$`)
+		conn := dial(t, s.says(`^amqp://guest:guest@localhost:\d+/$`), "guest", "guest")
+		s.says("^guest is let in from this machine only")
+		if err := conn.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+		s.signal(syscall.SIGTERM)
+		s.ends()
+	})
+	t.Run("says so when it holds nothing", func(t *testing.T) {
+		t.Parallel()
+		s := startBroker(t, programs, "-state")
+		s.says("^RabbitMQ")
+		s.signal(syscall.SIGTERM)
+		if rest := s.ends(); !strings.Contains(rest, "no connections\nno queues\nno bindings\n") {
+			t.Errorf("in the end it said\n%s", rest)
+		}
 	})
 	t.Run("serves its page to who has a password", func(t *testing.T) {
 		t.Parallel()
@@ -189,9 +213,11 @@ func TestBroker(t *testing.T) {
 		"-user app":                    "-user is name:password",
 		"-user a:b -users " + users:    "exclude each other",
 		"-users " + users + ".missing": "users.json.missing",
-		"-tls-cert " + users:           "-tls-cert and -tls-key",
+		"-users " + nobody:             "nobody could enter",
+		"-tls-cert " + users:           "-tls-cert needs -tls-key",
+		"-tls-key " + users:            "-tls-key needs -tls-cert",
+		"-tls-listen 127.0.0.1:0":      "-tls-listen needs -tls-cert and -tls-key",
 		"-listen=":                     "nowhere to listen",
-		"extra":                        `"extra" is no flag`,
 	} {
 		t.Run("refuses "+strings.Fields(args)[0]+": "+reason, func(t *testing.T) {
 			t.Parallel()

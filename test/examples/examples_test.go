@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/haypile/haypile/broker"
 	"github.com/haypile/haypile/test/rabbitmq"
 )
 
@@ -56,6 +57,12 @@ func TestEveryExampleDoesWhatItSays(t *testing.T) {
 			try(t, programs, r.example, append([]string{"-url", url}, r.args...), r.says)
 		}
 	})
+	t.Run("as a user who is not guest", func(t *testing.T) {
+		url := brokerOfAnna(t)
+		for _, r := range runs {
+			try(t, programs, r.example, append([]string{"-url", url}, r.args...), r.says)
+		}
+	})
 	tried := map[string]bool{"broker": true, "ioloop-echo": true} // TestBroker has the first
 	for _, r := range runs {
 		tried[r.example] = true
@@ -64,6 +71,49 @@ func TestEveryExampleDoesWhatItSays(t *testing.T) {
 		if !tried[name] {
 			t.Errorf("examples/%s is never run", name)
 		}
+	}
+}
+
+// brokerOfAnna runs a broker that lets nobody else in, for the test.
+func brokerOfAnna(t *testing.T) (url string) {
+	t.Helper()
+	anna := broker.NewUser("anna", "hunter2")
+	anna.Permissions = map[string]broker.Permission{"/": broker.FullPermission()}
+	b, err := broker.Start(broker.WithUsers(anna))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := b.Stop(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	return "amqp://anna:hunter2@" + b.Addr().String() + "/"
+}
+
+func TestExamplesRefuseWhatTheyCannotDo(t *testing.T) {
+	programs := build(t)
+	refuses := func(example, reason string, args ...string) {
+		t.Run(example+" "+strings.Join(args, " "), func(t *testing.T) {
+			t.Parallel()
+			out, err := exec.CommandContext(t.Context(), program(programs, example), args...).CombinedOutput()
+			if err == nil || !strings.Contains(string(out), reason) || strings.Contains(string(out), "panic:") {
+				t.Errorf("error %v; it was to say %q and said\n%s", err, reason, out)
+			}
+		})
+	}
+	for _, example := range examples(t) {
+		refuses(example, `"extra" is no flag`, "extra")
+		refuses(example, "flag provided but not defined", "-nonsense")
+		if example != "broker" && example != "ioloop-echo" {
+			refuses(example, "amqp: URI: scheme: must be amqp or amqps", "-url", "http://localhost/")
+		}
+	}
+	for _, example := range []string{"bare-core", "custom-loop"} {
+		refuses(example, "without TLS", "-url", "amqps://localhost/")
+	}
+	for _, n := range []string{"0", "-1"} {
+		refuses("one-loop-many-connections", "-n must be at least 1", "-n", n)
 	}
 }
 

@@ -28,6 +28,9 @@ func Embedded() bool { return *url == "" }
 func Main(run func(ctx context.Context, url string) error) {
 	log.SetFlags(0)
 	flag.Parse()
+	if flag.NArg() > 0 {
+		log.Fatalf("%q is no flag; see -help", flag.Arg(0))
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	if err := runOn(ctx, *url, run); err != nil {
