@@ -77,8 +77,7 @@ func ExampleBroker_Advance() {
 	check(ch.PublishConfirm(ctx, brief))
 	for range 2 {
 		b.Advance(30 * time.Minute)
-		s := b.State()
-		fmt.Println(s.Queue("/", "jobs").Ready)
+		fmt.Println(b.State().Queue("/", "jobs").Ready)
 	}
 	// Output:
 	// 1
@@ -179,8 +178,7 @@ func ExampleBroker_Restart() {
 	check(b.Restart(ctx))
 	<-ch.Done()
 	fmt.Println(errors.Is(ch.Err(), wire.ConnectionForced))
-	s := b.State()
-	fmt.Println(s.Queue("/", "jobs").Ready)
+	fmt.Println(b.State().Queue("/", "jobs").Ready)
 	// Output:
 	// true
 	// 1
