@@ -93,6 +93,7 @@ func New(opts ...Option) (*Broker, error) {
 		return nil, err
 	}
 	b := &Broker{settings: s, traits: traits, users: users, watchers: make(map[int]func())}
+	b.faults.misuse = s.misuse
 	if s.journal > 0 {
 		b.journal = newJournal(s.journal)
 	}

@@ -1,6 +1,8 @@
 package broker
 
 import (
+	"fmt"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -97,6 +99,8 @@ func (a *Action) forMessages() bool { return a.do >= deedNack }
 
 // faults are the rules of a broker.
 type faults struct {
+	misuse func(err error) // is told of rules that are wrong
+
 	active atomic.Int32 // rules, so that a broker without any pays nothing
 	turn   sync.Mutex   // held while rules are asked: one at a time
 
@@ -107,8 +111,9 @@ type faults struct {
 // rule is what On made.
 type rule struct {
 	method wire.MethodID
-	decide func(in *Incoming) Action
-	left   atomic.Int64 // how often it may still act; negative for always
+	fixed  Action                    // when decide is nil
+	decide func(in *Incoming) Action // the user's
+	left   atomic.Int64              // how often it may still act; negative for always
 }
 
 // On has fn decide what becomes of each method of a kind that clients send on open
@@ -116,9 +121,12 @@ type rule struct {
 // the first one made that does not Pass decides. The func that On returns takes the
 // rule back; what has been delayed still comes. A nil fn passes everything.
 //
-// fn is called where the connection runs, one call at a time for the whole broker.
-// It must not wait, for clients least of all; of the methods of Broker it may call
-// those that do not. Rules outlast Restart and Stop.
+// fn is called on a goroutine of its own, which the connection waits for, one call at
+// a time for the whole broker. It must not wait, for clients least of all; of the
+// methods of Broker it may call those that do not. An fn that panics, or ends its
+// goroutine as t.Fatal does, has the connection cut; a panic also fails the test of
+// RunT with the value and the stack, and else is logged. Rules outlast Restart and
+// Stop.
 //
 //	remove := b.On(wire.QueueDeclareID, func(in *broker.Incoming) broker.Action {
 //		if in.Method.(*wire.QueueDeclare).Queue == "forbidden" {
@@ -128,21 +136,20 @@ type rule struct {
 //	})
 //	defer remove()
 func (b *Broker) On(method wire.MethodID, fn func(in *Incoming) Action) (remove func()) {
-	return b.addRule(method, -1, fn)
+	if fn == nil {
+		return func() {}
+	}
+	return b.addRule(-1, &rule{method: method, decide: fn})
 }
 
 // Next does something about the next n methods of a kind, whoever sends them, and
 // then nothing any more. It is On for what needs no decision.
 func (b *Broker) Next(n int, method wire.MethodID, a Action) (remove func()) {
-	return b.addRule(method, int64(max(n, 0)), func(*Incoming) Action { return a })
+	return b.addRule(int64(max(n, 0)), &rule{method: method, fixed: a})
 }
 
-func (b *Broker) addRule(method wire.MethodID, n int64, fn func(in *Incoming) Action) (remove func()) {
+func (b *Broker) addRule(n int64, r *rule) (remove func()) {
 	f := &b.faults
-	if fn == nil {
-		return func() {}
-	}
-	r := &rule{method: method, decide: fn}
 	r.left.Store(n)
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -170,7 +177,7 @@ func (f *faults) decide(in *Incoming) Action {
 		if r.method != 0 && r.method != id || r.left.Load() == 0 {
 			continue
 		}
-		a := r.decide(in)
+		a := f.ask(r, in)
 		if a == (Action{}) || a.forMessages() && in.Message == nil {
 			continue
 		}
@@ -180,4 +187,24 @@ func (f *faults) decide(in *Incoming) Action {
 		return a
 	}
 	return Action{}
+}
+
+// ask has a rule decide. The user's function is on its own goroutine, since t.Fatal
+// would end the loop's: nobody would be left to end the connection.
+func (f *faults) ask(r *rule, in *Incoming) Action {
+	if r.decide == nil {
+		return r.fixed
+	}
+	decided := make(chan Action, 1)
+	go func() {
+		a := Cut()
+		defer func() {
+			if v := recover(); v != nil {
+				f.misuse(fmt.Errorf("amqp: broker: a rule panicked at %s: %v\n%s", in.Method.ID(), v, debug.Stack()))
+			}
+			decided <- a
+		}()
+		a = r.decide(in)
+	}()
+	return <-decided
 }

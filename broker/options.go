@@ -31,7 +31,7 @@ type settings struct {
 	server       core.ServerConfig
 	journal      int
 	lazy         bool            // listen for TCP when somebody asks where
-	misuse       func(err error) // is told of rules that make no sense
+	misuse       func(err error) // is told of rules that are wrong
 }
 
 func defaults() settings {
@@ -148,7 +148,7 @@ func WithServer(f func(*core.ServerConfig)) Option {
 // connections, so many of them: see Journal. Default: none.
 func WithJournal(methods int) Option { return func(s *settings) { s.journal = methods } }
 
-// withMisuse has f told of rules that make no sense, instead of the logger.
+// withMisuse has f told of rules that are wrong, instead of the logger.
 func withMisuse(f func(error)) Option { return func(s *settings) { s.misuse = f } }
 
 // withLazyListener leaves the system's network alone until Addr or URL is called.

@@ -31,7 +31,7 @@ const (
 // of 1000 methods. Options change the rest.
 //
 // What clients do wrong does not fail the test, for it may be what is tested. A rule
-// of On whose reply cannot be sent does.
+// of On that panics or whose reply cannot be sent does.
 func RunT(t TB, opts ...Option) *Broker {
 	t.Helper()
 	opts = append([]Option{WithJournal(testJournal), withLazyListener}, opts...)
