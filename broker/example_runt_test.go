@@ -105,7 +105,8 @@ func ExampleBroker_WaitEmpty() {
 	defer cancel()
 	fmt.Println(b.WaitEmpty(soon, "jobs"))
 	// Output:
-	// amqp: broker: not what was waited for: context deadline exceeded; 1 connections, 1 queues
+	// amqp: broker: jobs: want 0 messages, have 1 (context deadline exceeded)
+	// 	1 connections, 1 queues
 	// 	/ jobs: 1 ready, 0 unacked, 0 consumers
 }
 

@@ -32,6 +32,7 @@ type settings struct {
 	journal      int
 	lazy         bool            // listen for TCP when somebody asks where
 	misuse       func(err error) // is told of rules that are wrong
+	patience     patience        // of waits
 }
 
 func defaults() settings {
@@ -153,3 +154,6 @@ func withMisuse(f func(error)) Option { return func(s *settings) { s.misuse = f 
 
 // withLazyListener leaves the system's network alone until Addr or URL is called.
 func withLazyListener(s *settings) { s.lazy = true }
+
+// withPatience bounds waits.
+func withPatience(p patience) Option { return func(s *settings) { s.patience = p } }
