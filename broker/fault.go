@@ -1,8 +1,6 @@
 package broker
 
 import (
-	"fmt"
-	"runtime/debug"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -62,13 +60,14 @@ func Reply(m wire.Method) Action { return Action{do: deedReply, reply: m} }
 func Drop() Action { return Action{do: deedDrop} }
 
 // CloseChannel closes the channel, with this code and text, because of the method;
-// the connection for codes that close one by the specification (wire.Code.Hard).
+// the connection for codes that close one by the specification (wire.Code.Hard). Zero
+// is no code: it is a mistake, which On reports.
 func CloseChannel(code wire.Code, text string) Action {
 	return Action{do: deedCloseChannel, code: code, text: clip(text)}
 }
 
 // CloseConnection closes the connection, with this code and text, because of the
-// method.
+// method. Zero is no code.
 func CloseConnection(code wire.Code, text string) Action {
 	return Action{do: deedCloseConnection, code: code, text: clip(text)}
 }
@@ -108,21 +107,15 @@ type faults struct {
 	rules []*rule
 }
 
-// rule is what On made.
-type rule struct {
-	method wire.MethodID
-	fixed  Action                    // when decide is nil
-	decide func(in *Incoming) Action // the user's
-	left   atomic.Int64              // how often it may still act; negative for always
-}
-
 // On has fn decide what becomes of each method of a kind that clients send on open
 // channels, and of connection.open. Zero stands for every kind. Of several rules,
 // the first one made that does not Pass decides. The func that On returns takes the
-// rule back; what has been delayed still comes. A nil fn passes everything.
+// rule back; what has been delayed still comes. A nil fn passes everything. A rule
+// that can never act, or acts in a way that cannot be, fails the test of RunT, and
+// else is logged.
 //
-// fn is called on a goroutine of its own, which the connection waits for, one call at
-// a time for the whole broker. It must not wait, for clients least of all; of the
+// fn is called on a goroutine of its own, which the connection waits for, one call
+// at a time for the whole broker. It must not wait, for clients least of all; of the
 // methods of Broker it may call those that do not. An fn that panics, or ends its
 // goroutine as t.Fatal does, has the connection cut; a panic also fails the test of
 // RunT with the value and the stack, and else is logged. Rules outlast Restart and
@@ -143,13 +136,15 @@ func (b *Broker) On(method wire.MethodID, fn func(in *Incoming) Action) (remove 
 }
 
 // Next does something about the next n methods of a kind, whoever sends them, and
-// then nothing any more. It is On for what needs no decision.
+// then nothing any more. It is On for what needs no decision, and reports mistakes as
+// On does.
 func (b *Broker) Next(n int, method wire.MethodID, a Action) (remove func()) {
 	return b.addRule(int64(max(n, 0)), &rule{method: method, fixed: a})
 }
 
 func (b *Broker) addRule(n int64, r *rule) (remove func()) {
 	f := &b.faults
+	f.report(r.mistake())
 	r.left.Store(n)
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -187,24 +182,4 @@ func (f *faults) decide(in *Incoming) Action {
 		return a
 	}
 	return Action{}
-}
-
-// ask has a rule decide. The user's function is on its own goroutine, since t.Fatal
-// would end the loop's: nobody would be left to end the connection.
-func (f *faults) ask(r *rule, in *Incoming) Action {
-	if r.decide == nil {
-		return r.fixed
-	}
-	decided := make(chan Action, 1)
-	go func() {
-		a := Cut()
-		defer func() {
-			if v := recover(); v != nil {
-				f.misuse(fmt.Errorf("amqp: broker: a rule panicked at %s: %v\n%s", in.Method.ID(), v, debug.Stack()))
-			}
-			decided <- a
-		}()
-		a = r.decide(in)
-	}()
-	return <-decided
 }

@@ -34,7 +34,7 @@ const (
 // socket stops the bubble's time.
 //
 // What clients do wrong does not fail the test, for it may be what is tested. A rule
-// of On that panics or whose reply cannot be sent does.
+// of On that panics, can never act, or whose reply cannot be sent does.
 func RunT(t TB, opts ...Option) *Broker {
 	t.Helper()
 	opts = append([]Option{WithJournal(testJournal), withLazyListener}, opts...)
