@@ -19,8 +19,8 @@ import (
 	"github.com/haypile/haypile/core/wire"
 )
 
-// Broker is an AMQP 0-9-1 broker in memory. Its methods may be called from any
-// goroutine, but not inside the callbacks of its own loop.
+// Broker is an AMQP 0-9-1 broker in memory, made by New, Start or RunT. Its methods
+// may be called from any goroutine, but not inside the callbacks of its own loop.
 type Broker struct {
 	settings settings
 	traits   traits
@@ -73,7 +73,7 @@ var ErrRunning = errors.New("amqp: the broker is running")
 // ErrStopped: the broker is not running.
 var ErrStopped = errors.New("amqp: the broker is not running")
 
-// ErrZero: the Broker was not made by New, Start or RunT, which a broker must be.
+// ErrZero: the Broker was not made by New, Start or RunT.
 var ErrZero = errors.New("amqp: broker: the zero Broker is of no use: call New")
 
 // New makes a broker that does not listen yet: Start does that. The error is a

@@ -136,7 +136,7 @@ func (s *State) without(name string) string {
 		}
 	}
 	if there == nil {
-		there = []string{"none"}
+		return fmt.Sprintf("no queue %q; there is none", name)
 	}
 	return fmt.Sprintf("no queue %q; there is: %s", name, strings.Join(there, ", "))
 }
