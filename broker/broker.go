@@ -19,8 +19,8 @@ import (
 	"github.com/haypile/haypile/core/wire"
 )
 
-// Broker is an AMQP 0-9-1 broker in memory. Its methods may be called from any
-// goroutine, but not inside the callbacks of its own loop.
+// Broker is an AMQP 0-9-1 broker in memory, made by New, Start or RunT. Its methods
+// may be called from any goroutine, but not inside the callbacks of its own loop.
 type Broker struct {
 	settings settings
 	traits   traits
@@ -73,6 +73,9 @@ var ErrRunning = errors.New("amqp: the broker is running")
 // ErrStopped: the broker is not running.
 var ErrStopped = errors.New("amqp: the broker is not running")
 
+// ErrZero: the Broker was not made by New, Start or RunT.
+var ErrZero = errors.New("amqp: broker: the zero Broker is of no use: call New")
+
 // New makes a broker that does not listen yet: Start does that. The error is a
 // *core.ConfigError that names an option which is out of range, or a *UserError.
 func New(opts ...Option) (*Broker, error) {
@@ -93,6 +96,7 @@ func New(opts ...Option) (*Broker, error) {
 		return nil, err
 	}
 	b := &Broker{settings: s, traits: traits, users: users, watchers: make(map[int]func())}
+	b.faults.misuse = s.misuse
 	if s.journal > 0 {
 		b.journal = newJournal(s.journal)
 	}
@@ -129,10 +133,13 @@ func Start(opts ...Option) (*Broker, error) {
 	return b, b.Start()
 }
 
-// Start listens. The error is ErrRunning or the listener's.
+// Start listens. The error is ErrRunning, ErrZero or the listener's.
 func (b *Broker) Start() error {
 	b.lifecycle.Lock()
 	defer b.lifecycle.Unlock()
+	if b.users == nil {
+		return ErrZero
+	}
 	if b.running {
 		return ErrRunning
 	}
@@ -253,11 +260,14 @@ func (b *Broker) URL() string {
 
 // Stop closes every connection with 320, as RabbitMQ does when it is stopped, stops
 // listening, and forgets everything: nothing was ever on disk. It waits until all
-// has ended, or the context: then what is left is dropped. Stopping a broker that
-// does not run changes nothing.
+// has ended, or the context: then what is left is dropped, and the error is the
+// context's. Stopping a broker that does not run changes nothing.
 func (b *Broker) Stop(ctx context.Context) error {
 	b.lifecycle.Lock()
 	defer b.lifecycle.Unlock()
+	if b.users == nil {
+		return ErrZero
+	}
 	err := b.stop(ctx)
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -346,6 +356,9 @@ func (b *Broker) CloseConnection(name, reason string) error {
 
 // Authenticate tells whether the user has this password, and the user's tags.
 func (b *Broker) Authenticate(user, password string) (tags []string, ok bool) {
+	if b.users == nil {
+		return nil, false
+	}
 	u := b.users.authenticate(user, password)
 	if u == nil {
 		return nil, false

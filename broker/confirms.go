@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"fmt"
 	"slices"
 )
 
@@ -38,9 +39,12 @@ func (h *HeldConfirms) Len() int {
 	return len(h.held)
 }
 
-// Wait waits until n confirms or more are held. The error is a *WaitError.
+// Wait waits until n confirms or more are held. The error is a *WaitError, and RunT
+// bounds the wait: see WaitFor.
 func (h *HeldConfirms) Wait(ctx context.Context, n int) error {
-	return h.broker.wait(ctx, func() bool { return h.Len() >= n })
+	return h.broker.wait(ctx, func() bool { return h.Len() >= n }, func(*State) string {
+		return fmt.Sprintf("want %d held confirms, have %d", n, h.Len())
+	})
 }
 
 // Release sends what is held as the broker would have, and holds nothing more.

@@ -37,14 +37,15 @@
 //		go consume(ctx, b.URL()) // what is tested, in whatever library
 //		ch.PublishConfirm(ctx, &blocking.Publishing{RoutingKey: "jobs", Body: []byte("work")})
 //		if err := b.WaitEmpty(ctx, "jobs"); err != nil {
-//			t.Error(err) // says what each queue holds instead
+//			t.Error(err) // jobs: want 0 messages, have 1
 //		}
 //	}
 //
 // A test that failed logs the Journal: each method that went over the wire, with its
-// arguments. WaitFor and its kind wait for a State without polling. Advance lets
-// time pass. DialContext leads into the broker without the system's network, so that
-// a test can run inside a bubble of testing/synctest.
+// arguments. WaitFor and its kind wait for a State without polling, and under RunT
+// they end by themselves, t.Context() ending too late. Advance lets time pass.
+// DialContext leads into the broker without the system's network, so that a test can
+// run inside a bubble of testing/synctest.
 //
 // # Make it fail
 //

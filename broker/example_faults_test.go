@@ -173,8 +173,7 @@ func ExampleBroker_HoldConfirms() {
 	ctx, b, ch, end := setUp()
 	defer end()
 	held, sent := publishThree(ctx, b, ch)
-	s := b.State()
-	fmt.Println(s.Queue("/", "jobs").Ready, "are there,", held.Len(), "confirms are not")
+	fmt.Println(b.State().Queue("/", "jobs").Ready, "are there,", held.Len(), "confirms are not")
 	held.Release()
 	for _, d := range sent {
 		check(d.Wait(ctx))
@@ -273,8 +272,7 @@ func ExampleBroker_CancelConsumers() {
 func ExampleBroker_CloseConnection() {
 	_, b, ch, end := setUp()
 	defer end()
-	s := b.State()
-	check(b.CloseConnection(s.Connection("worker").Name, "maintenance"))
+	check(b.CloseConnection(b.State().Connection("worker").Name, "maintenance"))
 	<-ch.Conn().Done()
 	fmt.Println(errors.Is(ch.Conn().Err(), wire.ConnectionForced))
 	// Output: true

@@ -77,8 +77,7 @@ func ExampleBroker_Advance() {
 	check(ch.PublishConfirm(ctx, brief))
 	for range 2 {
 		b.Advance(30 * time.Minute)
-		s := b.State()
-		fmt.Println(s.Queue("/", "jobs").Ready)
+		fmt.Println(b.State().Queue("/", "jobs").Ready)
 	}
 	// Output:
 	// 1
@@ -106,7 +105,8 @@ func ExampleBroker_WaitEmpty() {
 	defer cancel()
 	fmt.Println(b.WaitEmpty(soon, "jobs"))
 	// Output:
-	// amqp: broker: not what was waited for: context deadline exceeded; 1 connections, 1 queues
+	// amqp: broker: jobs: want 0 messages, have 1 (context deadline exceeded)
+	// 	1 connections, 1 queues
 	// 	/ jobs: 1 ready, 0 unacked, 0 consumers
 }
 
@@ -179,8 +179,7 @@ func ExampleBroker_Restart() {
 	check(b.Restart(ctx))
 	<-ch.Done()
 	fmt.Println(errors.Is(ch.Err(), wire.ConnectionForced))
-	s := b.State()
-	fmt.Println(s.Queue("/", "jobs").Ready)
+	fmt.Println(b.State().Queue("/", "jobs").Ready)
 	// Output:
 	// true
 	// 1

@@ -36,7 +36,6 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	s := b.State()
-	fmt.Println(s.Queue("/", "jobs").Ready, "message waits")
+	fmt.Println(b.State().Queue("/", "jobs").Ready, "message waits")
 	// Output: 1 message waits
 }

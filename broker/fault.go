@@ -60,13 +60,14 @@ func Reply(m wire.Method) Action { return Action{do: deedReply, reply: m} }
 func Drop() Action { return Action{do: deedDrop} }
 
 // CloseChannel closes the channel, with this code and text, because of the method;
-// the connection for codes that close one by the specification (wire.Code.Hard).
+// the connection for codes that close one by the specification (wire.Code.Hard). Zero
+// is no code: it is a mistake, which On reports.
 func CloseChannel(code wire.Code, text string) Action {
 	return Action{do: deedCloseChannel, code: code, text: clip(text)}
 }
 
 // CloseConnection closes the connection, with this code and text, because of the
-// method.
+// method. Zero is no code.
 func CloseConnection(code wire.Code, text string) Action {
 	return Action{do: deedCloseConnection, code: code, text: clip(text)}
 }
@@ -97,6 +98,8 @@ func (a *Action) forMessages() bool { return a.do >= deedNack }
 
 // faults are the rules of a broker.
 type faults struct {
+	misuse func(err error) // is told of rules that are wrong
+
 	active atomic.Int32 // rules, so that a broker without any pays nothing
 	turn   sync.Mutex   // held while rules are asked: one at a time
 
@@ -104,21 +107,19 @@ type faults struct {
 	rules []*rule
 }
 
-// rule is what On made.
-type rule struct {
-	method wire.MethodID
-	decide func(in *Incoming) Action
-	left   atomic.Int64 // how often it may still act; negative for always
-}
-
 // On has fn decide what becomes of each method of a kind that clients send on open
 // channels, and of connection.open. Zero stands for every kind. Of several rules,
 // the first one made that does not Pass decides. The func that On returns takes the
-// rule back; what has been delayed still comes. A nil fn passes everything.
+// rule back; what has been delayed still comes. A nil fn passes everything. A rule
+// that can never act, or acts in a way that cannot be, fails the test of RunT, and
+// else is logged.
 //
-// fn is called where the connection runs, one call at a time for the whole broker.
-// It must not wait, for clients least of all; of the methods of Broker it may call
-// those that do not. Rules outlast Restart and Stop.
+// fn is called on a goroutine of its own, which the connection waits for, one call
+// at a time for the whole broker. It must not wait, for clients least of all; of the
+// methods of Broker it may call those that do not. An fn that panics, or ends its
+// goroutine as t.Fatal does, has the connection cut; a panic also fails the test of
+// RunT with the value and the stack, and else is logged. Rules outlast Restart and
+// Stop.
 //
 //	remove := b.On(wire.QueueDeclareID, func(in *broker.Incoming) broker.Action {
 //		if in.Method.(*wire.QueueDeclare).Queue == "forbidden" {
@@ -128,21 +129,22 @@ type rule struct {
 //	})
 //	defer remove()
 func (b *Broker) On(method wire.MethodID, fn func(in *Incoming) Action) (remove func()) {
-	return b.addRule(method, -1, fn)
-}
-
-// Next does something about the next n methods of a kind, whoever sends them, and
-// then nothing any more. It is On for what needs no decision.
-func (b *Broker) Next(n int, method wire.MethodID, a Action) (remove func()) {
-	return b.addRule(method, int64(max(n, 0)), func(*Incoming) Action { return a })
-}
-
-func (b *Broker) addRule(method wire.MethodID, n int64, fn func(in *Incoming) Action) (remove func()) {
-	f := &b.faults
 	if fn == nil {
 		return func() {}
 	}
-	r := &rule{method: method, decide: fn}
+	return b.addRule(-1, &rule{method: method, decide: fn})
+}
+
+// Next does something about the next n methods of a kind, whoever sends them, and
+// then nothing any more. It is On for what needs no decision, and reports mistakes as
+// On does.
+func (b *Broker) Next(n int, method wire.MethodID, a Action) (remove func()) {
+	return b.addRule(int64(max(n, 0)), &rule{method: method, fixed: a})
+}
+
+func (b *Broker) addRule(n int64, r *rule) (remove func()) {
+	f := &b.faults
+	f.report(r.mistake())
 	r.left.Store(n)
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -170,7 +172,7 @@ func (f *faults) decide(in *Incoming) Action {
 		if r.method != 0 && r.method != id || r.left.Load() == 0 {
 			continue
 		}
-		a := r.decide(in)
+		a := f.ask(r, in)
 		if a == (Action{}) || a.forMessages() && in.Message == nil {
 			continue
 		}

@@ -3,6 +3,8 @@ package broker
 import (
 	"bytes"
 	"fmt"
+	"reflect"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -37,7 +39,8 @@ func (e *JournalEntry) Decode() wire.Method {
 }
 
 // String is a line for a log: time, connection, channel, direction, the method with
-// its arguments, or the size of the content.
+// its arguments but those that are zero, long tables cut short; or the size of the
+// content. Decode has everything.
 func (e *JournalEntry) String() string {
 	arrow := "<-"
 	if e.Sent {
@@ -58,7 +61,41 @@ func (e *JournalEntry) what() string {
 	if m == nil {
 		return e.Method.String()
 	}
-	return strings.TrimSuffix(e.Method.String()+" "+strings.TrimPrefix(fmt.Sprintf("%+v", m), "&"), " {}")
+	return strings.TrimSuffix(e.Method.String()+" {"+arguments(m)+"}", " {}")
+}
+
+// arguments lists those that are not zero, by name.
+func arguments(m wire.Method) string {
+	var all []string
+	v := reflect.ValueOf(m).Elem()
+	for _, field := range reflect.VisibleFields(v.Type()) {
+		if f := v.FieldByIndex(field.Index); field.IsExported() && !f.IsZero() && !isEmptyTable(f) {
+			all = append(all, field.Name+":"+argument(f.Interface()))
+		}
+	}
+	return strings.Join(all, " ")
+}
+
+func isEmptyTable(v reflect.Value) bool { return v.Kind() == reflect.Map && v.Len() == 0 }
+
+// shownTable is how much of a table is shown, in bytes: enough for the arguments of a
+// usual queue, too little for what libraries tell of themselves.
+const shownTable = 80
+
+func argument(a any) string {
+	switch a := a.(type) {
+	case string:
+		return strconv.Quote(a)
+	case wire.Code: // whose text is an error's
+		return strconv.Itoa(int(a))
+	case wire.Table:
+		text := strings.TrimPrefix(fmt.Sprint(a), "map")
+		if len(text) <= shownTable {
+			return text
+		}
+		return strings.ToValidUTF8(text[:shownTable], "") + "...]"
+	}
+	return fmt.Sprint(a)
 }
 
 // journal is the last methods that went over all connections: a ring.

@@ -68,3 +68,37 @@ func TestThereIsNoJournalUnlessItIsWanted(t *testing.T) {
 		t.Errorf("it has %v", got)
 	}
 }
+
+func TestTheLinesOfTheJournalAreShort(t *testing.T) {
+	b := broker.RunT(t)
+	ctx := testContext(t)
+	ch := openChannel(t, b)
+	if _, err := ch.QueueDeclare(ctx, &blocking.QueueDeclare{Queue: "two words", Durable: true, Arguments: blocking.Table{"x-max-length": int32(5)}}); err != nil {
+		t.Fatal(err)
+	}
+	mustPublish(t, ch, "two words", "job")
+	if err := ch.Conn().Close(ctx); err != nil {
+		t.Fatal(err)
+	}
+	var lines []string
+	for _, e := range b.Journal() {
+		line := e.String()
+		if _, after, ok := strings.Cut(line, " <- "); ok {
+			lines = append(lines, after)
+		}
+		if len(line) > 250 {
+			t.Errorf("it is long: %s", line)
+		}
+	}
+	all := strings.Join(lines, "\n")
+	for _, want := range []string{
+		`queue.declare {Queue:"two words" Durable:true Arguments:[x-max-length:5]}`,
+		"confirm.select\n",
+		`basic.publish {RoutingKey:"two words"}`,
+		`connection.close {ReplyCode:200 `,
+	} {
+		if !strings.Contains(all, want) {
+			t.Errorf("there is no %s in\n%s", want, all)
+		}
+	}
+}

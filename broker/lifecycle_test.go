@@ -192,3 +192,29 @@ func TestClientsMaySpeakTLS(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestAZeroBrokerTellsToUseNew(t *testing.T) {
+	var b broker.Broker
+	ctx := testContext(t)
+	for what, err := range map[string]error{
+		"Start": b.Start(), "Stop": b.Stop(ctx), "WaitConnections": b.WaitConnections(ctx, 0),
+	} {
+		if !errors.Is(err, broker.ErrZero) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if err := b.Restart(ctx); err == nil {
+		t.Error("it restarted")
+	}
+	if b.URL() != "" || len(b.Journal()) != 0 {
+		t.Error("it has an address or a journal")
+	}
+	b.State()
+	b.Advance(time.Second)
+	b.Block("")
+	b.HoldConfirms().Release()
+	b.CancelConsumers("jobs")
+	if _, ok := b.Authenticate("guest", "guest"); ok {
+		t.Error("it knows a user")
+	}
+}

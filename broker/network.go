@@ -21,6 +21,9 @@ const memoryName = "memory:5672"
 //		p.DialContext = b.DialContext
 //	}))
 //
+// In a bubble, the broker must have been started inside it (RunT), and connections
+// be closed before it ends; URL leads to a real socket, for which no bubble waits.
+//
 // The error is a *net.OpError, with syscall.ECONNREFUSED when the broker does not
 // run.
 func (b *Broker) DialContext(ctx context.Context, network, address string) (net.Conn, error) {

@@ -31,7 +31,8 @@ type settings struct {
 	server       core.ServerConfig
 	journal      int
 	lazy         bool            // listen for TCP when somebody asks where
-	misuse       func(err error) // is told of rules that make no sense
+	misuse       func(err error) // is told of rules that are wrong
+	patience     patience        // of waits
 }
 
 func defaults() settings {
@@ -57,6 +58,8 @@ func (s *settings) complete() (traits, error) {
 		return t, &core.ConfigError{Field: "largest message", Value: s.maxMessage, Want: "0 or more bytes"}
 	case s.ackTimeout < 0 && s.ackTimeout != core.Off:
 		return t, &core.ConfigError{Field: "ack timeout", Value: s.ackTimeout, Want: "a time, or Off"}
+	case s.journal < 0:
+		return t, &core.ConfigError{Field: "journal", Value: s.journal, Want: "0 or more methods"}
 	}
 	s.maxMessage = cmp.Or(s.maxMessage, t.maxMessage)
 	s.ackTimeout = cmp.Or(s.ackTimeout, t.ackTimeout)
@@ -110,27 +113,29 @@ func WithVirtualHosts(names ...string) Option {
 func WithProfile(p Profile) Option { return func(s *settings) { s.profile = p } }
 
 // WithLogger sets where the broker logs connections and what it refuses, without
-// secrets and bodies. Default: nowhere.
+// secrets and bodies. It is the "broker logfile" of which RabbitMQ's replies speak,
+// as in "For details see the broker logfile". Default: nowhere.
 func WithLogger(l *slog.Logger) Option { return func(s *settings) { s.logger = l } }
 
 // WithMemoryLimit bounds the messages that the broker holds, in bytes of properties
 // and bodies and what keeping them costs, a message in two queues counting twice.
 // Above it, connections that publish are blocked, as RabbitMQ does: they get
 // connection.blocked and nothing more is read from them. A quarter above it,
-// publishing ends the connection with 506, and dead letters are dropped. Default
-// 1 GiB.
+// publishing ends the connection with 506, and dead letters are dropped. Zero is a
+// limit, which the first message exceeds; New refuses less. Default 1 GiB.
 func WithMemoryLimit(bytes int64) Option { return func(s *settings) { s.memory = bytes } }
 
-// WithLimits bounds what clients can make. Default: see Limits.
+// WithLimits bounds what clients can make. New refuses negative limits. Default: see
+// Limits.
 func WithLimits(l Limits) Option { return func(s *settings) { s.limits = l } }
 
 // WithMaxMessage bounds the body of a message, in bytes; a larger one closes its
-// channel with 406. Default: the profile's.
+// channel with 406. New refuses a negative one. Default, and zero: the profile's.
 func WithMaxMessage(bytes int64) Option { return func(s *settings) { s.maxMessage = bytes } }
 
 // WithAckTimeout bounds how long a delivery may stay unacknowledged; then its
-// channel is closed with 406, by the broker's clock. core.Off for no bound. Default:
-// the profile's.
+// channel is closed with 406, by the broker's clock. core.Off for no bound; New
+// refuses any other negative time. Default, and zero: the profile's.
 func WithAckTimeout(d time.Duration) Option { return func(s *settings) { s.ackTimeout = d } }
 
 // WithServer changes the AMQP side of connections: heartbeat, frame-max,
@@ -145,11 +150,15 @@ func WithServer(f func(*core.ServerConfig)) Option {
 }
 
 // WithJournal has the broker remember the last methods that went over its
-// connections, so many of them: see Journal. Default: none.
+// connections, so many of them: see Journal. Zero for none, which is the default
+// but for RunT; New refuses less.
 func WithJournal(methods int) Option { return func(s *settings) { s.journal = methods } }
 
-// withMisuse has f told of rules that make no sense, instead of the logger.
+// withMisuse has f told of rules that are wrong, instead of the logger.
 func withMisuse(f func(error)) Option { return func(s *settings) { s.misuse = f } }
 
 // withLazyListener leaves the system's network alone until Addr or URL is called.
 func withLazyListener(s *settings) { s.lazy = true }
+
+// withPatience bounds waits.
+func withPatience(p patience) Option { return func(s *settings) { s.patience = p } }

@@ -21,6 +21,7 @@ func TestOptionsThatAreOutOfRangeAreRefused(t *testing.T) {
 		{"a memory limit below zero", broker.WithMemoryLimit(-1)},
 		{"a message limit below zero", broker.WithMaxMessage(-1)},
 		{"an ack timeout below zero", broker.WithAckTimeout(-time.Second)},
+		{"a journal of less than nothing", broker.WithJournal(-1)},
 		{"a frame-max below the least", broker.WithServer(func(c *core.ServerConfig) { c.FrameMax = 100 })},
 		{"TLS without a certificate", broker.WithTLS("127.0.0.1:0", &tls.Config{})},
 	} {
@@ -76,5 +77,15 @@ func TestMessagesMayBeAsLargeAsTheOptionSays(t *testing.T) {
 		if e.Method == wire.ChannelCloseID {
 			t.Errorf("refused: %s", e.String())
 		}
+	}
+}
+
+func TestAMemoryLimitOfZeroIsExceededByTheFirstMessage(t *testing.T) {
+	b := broker.RunT(t, broker.WithMemoryLimit(0))
+	ch := openChannel(t, b)
+	makeQueues(t, ch, "q")
+	mustPublish(t, ch, "q", "the only one")
+	if !b.State().MemoryAlarm {
+		t.Error("there is no alarm")
 	}
 }

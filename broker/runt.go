@@ -25,13 +25,16 @@ const (
 
 // RunT starts a broker for one test and stops it when the test ends, closing the
 // connections that are left, and faults of their wires with them; a test that failed
-// then logs the broker's Journal. It
-// listens nowhere before URL is called, so that tests which use DialContext run
-// inside a bubble of testing/synctest; it can be spoiled by Wire, and keeps a journal
-// of 1000 methods. Options change the rest.
+// then logs the broker's Journal. It listens nowhere before URL is called; it can be
+// spoiled by Wire, and keeps a journal of 1000 methods. Waits end by themselves, as
+// WaitFor says. Options change the rest.
+//
+// In a bubble of testing/synctest, call RunT inside it, connect by DialContext, close
+// the connections before the bubble ends, and do not call URL: waiting for a real
+// socket stops the bubble's time.
 //
 // What clients do wrong does not fail the test, for it may be what is tested. A rule
-// of On whose reply cannot be sent does.
+// of On that panics, can never act, or whose reply cannot be sent does.
 func RunT(t TB, opts ...Option) *Broker {
 	t.Helper()
 	opts = append([]Option{WithJournal(testJournal), withLazyListener}, opts...)
@@ -48,7 +51,7 @@ func RunT(t TB, opts ...Option) *Broker {
 		loop = wirefault.New(inner)
 	}
 	misuse := func(err error) { t.Errorf("%v", err) }
-	b, err := Start(append(opts, WithLoop(loop), withMisuse(misuse))...)
+	b, err := Start(append(opts, WithLoop(loop), withMisuse(misuse), withPatience(patienceOf(t)))...)
 	if err != nil {
 		t.Fatalf("%v", err)
 		return nil // for a TB whose Fatalf returns

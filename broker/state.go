@@ -38,7 +38,7 @@ type Overview struct {
 }
 
 // Uptime is how long the broker has run, by its own clock.
-func (o *Overview) Uptime() time.Duration { return o.Now.Sub(o.Started) }
+func (o Overview) Uptime() time.Duration { return o.Now.Sub(o.Started) }
 
 // ListenerState is an address at which the broker accepts connections.
 type ListenerState struct {
@@ -189,17 +189,17 @@ type ConsumerState struct {
 
 // Connection finds a connection by its name, or by the name that the client
 // provided; nil if there is none.
-func (s *State) Connection(name string) *ConnectionState {
+func (s State) Connection(name string) *ConnectionState {
 	return find(s.Connections, func(c *ConnectionState) bool { return c.Name == name || c.ProvidedName == name && name != "" })
 }
 
 // Exchange finds an exchange; nil if there is none.
-func (s *State) Exchange(virtualHost, name string) *ExchangeState {
+func (s State) Exchange(virtualHost, name string) *ExchangeState {
 	return find(s.Exchanges, func(x *ExchangeState) bool { return x.VirtualHost == virtualHost && x.Name == name })
 }
 
 // Queue finds a queue; nil if there is none.
-func (s *State) Queue(virtualHost, name string) *QueueState {
+func (s State) Queue(virtualHost, name string) *QueueState {
 	return find(s.Queues, func(q *QueueState) bool { return q.VirtualHost == virtualHost && q.Name == name })
 }
 

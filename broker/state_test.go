@@ -28,3 +28,14 @@ func TestStateFindsByName(t *testing.T) {
 		t.Errorf("a queue that is not there: %+v", q)
 	}
 }
+
+func TestAStateCanBeAskedWhereItIsTaken(t *testing.T) {
+	b := broker.RunT(t)
+	makeQueues(t, openChannel(t, b), "jobs")
+	if b.State().Queue("/", "jobs") == nil || b.State().Exchange("/", "amq.topic") == nil {
+		t.Error("the queue or the exchange is not found")
+	}
+	if b.State().Connection("nobody") != nil || b.State().Uptime() < 0 {
+		t.Error("there is a connection of nobody, or the broker is yet to start")
+	}
+}
