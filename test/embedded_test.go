@@ -24,6 +24,7 @@ import (
 // notEmbedded are the tests that the embedded broker cannot be put to, and why.
 var notEmbedded = map[string]string{
 	"TestStreamIsReadFromAnyOffsetAgainAndAgain":                                                         "it has no streams",
+	"TestAStreamIsReadOnWhereItsConsumerWas":                                                             "it has no streams",
 	"TestSteeredBroker/authenticates by client certificate":                                              "it does not offer EXTERNAL",
 	"TestSteeredBroker/authenticates by password and challenge/challenge-response":                       "RABBIT-CR-DEMO is RabbitMQ's own",
 	"TestSteeredBroker/authenticates by password and challenge/challenge-response with a wrong password": "RABBIT-CR-DEMO is RabbitMQ's own",
