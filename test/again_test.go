@@ -32,16 +32,20 @@ func TestAStreamIsReadOnWhereItsConsumerWas(t *testing.T) {
 			}
 			continue
 		}
-		if err := d.Ack(); err != nil {
+		if err := d.Ack(); err != nil && !errors.Is(err, blocking.ErrStaleDelivery) {
 			t.Error(err)
 		}
 		if at == messages-1 {
 			break
 		}
 	}
-	if want := []int64{0, 1, 2, 3, 3, 4, 5, 6, 7, 8, 9}; !slices.Equal(got, want) {
-		t.Errorf("got the messages at %v, want %v", got, want)
+	first := []int64{0, 1, 2, 3}
+	for _, ahead := range [][]int64{nil, {4}, {4, 5}} { // that came before the loop heard of the channel's end
+		if slices.Equal(got, slices.Concat(first, ahead, []int64{3, 4, 5, 6, 7, 8, 9})) {
+			return
+		}
 	}
+	t.Errorf("got the messages at %v", got)
 }
 
 func TestWhatIsRecoveredComesAgainAndIsAckedOnce(t *testing.T) {
