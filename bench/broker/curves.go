@@ -62,7 +62,7 @@ func measure(p *process, j job, at point) (took time.Duration, cpu int, err erro
 	if err := one.prepare(ctx, at, j); err != nil {
 		return 0, 0, err
 	}
-	_, before, err := p.use()
+	before, err := p.cpu()
 	if err != nil {
 		return 0, 0, err
 	}
@@ -71,7 +71,7 @@ func measure(p *process, j job, at point) (took time.Duration, cpu int, err erro
 	if took, err = cycle(ctx, []*pair{one}, window, at.consumers); err != nil {
 		return 0, 0, err
 	}
-	_, after, err := p.use()
+	after, err := p.cpu()
 	return took, after - before, err
 }
 

@@ -35,7 +35,7 @@ func idle(j job) error {
 	if err := open(loop, params, make([]*driver.Conn, 10)); err != nil { // what is there once
 		return err
 	}
-	before, _, err := p.use()
+	before, err := p.held()
 	if err != nil {
 		return err
 	}
@@ -43,7 +43,7 @@ func idle(j job) error {
 		return err
 	}
 	time.Sleep(j.hold)
-	after, _, err := p.use()
+	after, err := p.held()
 	if err != nil {
 		return err
 	}

@@ -32,7 +32,7 @@ func load(j job) error {
 	rates := make([][]float64, len(urls))
 	for round := range j.rounds + 1 { // the first warms up
 		for i, url := range urls {
-			_, before, err := p.use()
+			before, err := p.cpu()
 			if err != nil {
 				return err
 			}
@@ -40,7 +40,7 @@ func load(j job) error {
 			if err != nil {
 				return fmt.Errorf("%s: %w", names[i], err)
 			}
-			_, after, err := p.use()
+			after, err := p.cpu()
 			if err != nil {
 				return err
 			}

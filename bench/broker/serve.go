@@ -33,8 +33,12 @@ func serve(j job) error {
 	}
 	fmt.Println(b.URL())
 	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
+		if lines.Text() == askCPU {
+			fmt.Println(usage.Now().CPU().Microseconds())
+			continue
+		}
 		u := usage.Settled()
-		fmt.Println(u.Resident, u.Heap, u.Stack, u.Goroutines, usage.Now().CPU().Microseconds())
+		fmt.Println(u.Resident, u.Heap, u.Stack, u.Goroutines)
 	}
 	return nil
 }
@@ -75,10 +79,25 @@ func (p *process) stop() {
 	p.command.Wait()
 }
 
-// use is what the process holds, and the CPU time that it has spent, in microseconds.
-func (p *process) use() (u usage.Held, spent int, err error) {
-	if _, err = fmt.Fprintln(p.in); err == nil {
-		_, err = fmt.Fscanln(p.out, &u.Resident, &u.Heap, &u.Stack, &u.Goroutines, &spent)
+// What a broker's process is asked, a line each. Looking at what it holds has it
+// collect all garbage, which costs CPU time of its own.
+const (
+	askCPU  = "cpu"
+	askHeld = "held"
+)
+
+// cpu is the CPU time that the process has spent, in microseconds.
+func (p *process) cpu() (spent int, err error) {
+	if _, err = fmt.Fprintln(p.in, askCPU); err == nil {
+		_, err = fmt.Fscanln(p.out, &spent)
 	}
-	return u, spent, err
+	return spent, err
+}
+
+// held is what the process holds.
+func (p *process) held() (u usage.Held, err error) {
+	if _, err = fmt.Fprintln(p.in, askHeld); err == nil {
+		_, err = fmt.Fscanln(p.out, &u.Resident, &u.Heap, &u.Stack, &u.Goroutines)
+	}
+	return u, err
 }
