@@ -68,14 +68,12 @@ func (b *Broker) bury(d *death) {
 // putDead routes a dead letter. Queues that it would go round in for ever do not
 // get it.
 func (b *Broker) putDead(v *vhost, m *queue.Message, keys []string, why queue.Reason) {
-	headers, _ := m.Properties.Headers()
-	targets := v.router.Route(b.routed[:0], m.Exchange, keys, headers)
+	targets := b.targets(v, m, keys)
 	now := b.clock.now()
 	for _, q := range targets {
 		if why == queue.Rejected || !deadletter.Cycle(m.Properties, q.name) {
 			q.accept(m, now)
 		}
 	}
-	clear(targets)
-	b.routed = targets[:0]
+	b.release(targets)
 }

@@ -78,13 +78,13 @@ func (ch *channel) mayPublish(exchange string) *exception {
 
 // deliver routes a message and puts it into queues. It is false when one of them
 // refused it.
-func (ch *channel) deliver(m *queue.Message, keys []string, mandatory bool) (accepted bool) {
+func (ch *channel) deliver(m *queue.Message, keys []string, mandatory bool) bool {
 	b := ch.session.broker
 	v := ch.session.vhost
 	if m.Exchange == "" {
 		b.deliverReplies(m, keys)
 	}
-	if b.put(v, m, m.Exchange, keys, &accepted) > 0 {
+	if n, accepted := b.put(v, m, keys); n > 0 {
 		return accepted
 	}
 	if mandatory {
@@ -98,22 +98,29 @@ func (ch *channel) deliver(m *queue.Message, keys []string, mandatory bool) (acc
 	return true
 }
 
-// put routes a message through an exchange and puts it into the queues that it
-// reaches, of which there are n.
-func (b *Broker) put(v *vhost, m *queue.Message, exchange string, keys []string, accepted *bool) (n int) {
-	headers, _ := m.Properties.Headers()
-	targets := v.router.Route(b.routed[:0], exchange, keys, headers)
-	v.count(exchange, len(targets))
+// put routes a message and puts it into the queues that it reaches, of which there
+// are n. accepted is false when one of them refused it.
+func (b *Broker) put(v *vhost, m *queue.Message, keys []string) (n int, accepted bool) {
+	targets := b.targets(v, m, keys)
+	v.count(m.Exchange, len(targets))
 	now := b.clock.now()
-	*accepted = true
+	accepted = true
 	for _, q := range targets {
-		if !q.accept(m, now) {
-			*accepted = false
-		}
+		accepted = q.accept(m, now) && accepted
 	}
+	b.release(targets)
+	return len(targets), accepted
+}
+
+// targets are the queues that a message is routed to, until release.
+func (b *Broker) targets(v *vhost, m *queue.Message, keys []string) []*mailbox {
+	headers, _ := m.Properties.Headers()
+	return v.router.Route(b.routed[:0], m.Exchange, keys, headers)
+}
+
+func (b *Broker) release(targets []*mailbox) {
 	clear(targets)
 	b.routed = targets[:0]
-	return len(targets)
 }
 
 // message makes what a client published its own, with the keys that it is routed by.
