@@ -183,14 +183,15 @@ func (s *soaker) topology(ctx context.Context) error {
 	return nil
 }
 
-// soakers has many goroutines share a channel until the time is over.
-func soakers(t *testing.T, ch *blocking.Channel, lossy bool) {
+// soakers has many goroutines share a channel until the time is over, and returns
+// the queue that they shared.
+func soakers(t *testing.T, ch *blocking.Channel, lossy bool) (queue string) {
 	t.Helper()
 	const goroutines = 64
 	q := unique(t)
 	ctx, cancel := context.WithTimeout(context.Background(), *soak+bound)
 	defer cancel()
-	if err := (&soaker{ch: ch, shared: q, lossy: lossy}).declare(ctx); err != nil {
+	if err := known(func() error { return (&soaker{ch: ch, shared: q, lossy: lossy}).declare(ctx) }); err != nil {
 		t.Fatal(err)
 	}
 	end := time.Now().Add(*soak)
@@ -211,8 +212,29 @@ func soakers(t *testing.T, ch *blocking.Channel, lossy bool) {
 	if err := errors.Join(ctx.Err(), ch.Err()); err != nil {
 		t.Fatal(err)
 	}
-	publish(t, ch, &blocking.Publishing{RoutingKey: q})
-	if _, err := ch.QueueDelete(ctx, &blocking.QueueDelete{Queue: q}); err != nil {
+	return q
+}
+
+// known repeats what may be done twice until its outcome is known: the connection
+// may be lost while the broker is asked.
+func known(request func() error) error {
+	for {
+		if err := request(); !errors.Is(err, blocking.ErrUnknownOutcome) {
+			return err
+		}
+	}
+}
+
+// stillWorks uses the channel on, whose connection is not cut any more, and closes it.
+func stillWorks(t *testing.T, ch *blocking.Channel, queue string) {
+	t.Helper()
+	ctx := testContext(t)
+	// The first request may be the one that finds the last cut.
+	if err := known(func() error { return (&soaker{ch: ch, shared: queue}).purge(ctx) }); err != nil {
+		t.Fatal(err)
+	}
+	publish(t, ch, &blocking.Publishing{RoutingKey: queue})
+	if _, err := ch.QueueDelete(ctx, &blocking.QueueDelete{Queue: queue}); err != nil {
 		t.Error(err)
 	}
 	if err := ch.Close(ctx); err != nil {
@@ -227,7 +249,8 @@ func TestManyGoroutinesShareAChannel(t *testing.T) {
 		return // what TLS carries is the same
 	}
 	conn := dial(t, "")
-	soakers(t, channel(t, conn), false)
+	ch := channel(t, conn)
+	stillWorks(t, ch, soakers(t, ch, false))
 	if err := conn.Err(); err != nil {
 		t.Error(err)
 	}
@@ -264,9 +287,10 @@ func TestManyGoroutinesShareAChannelThatIsLostNowAndThen(t *testing.T) {
 			}
 		}
 	})
-	soakers(t, ch, true)
+	queue := soakers(t, ch, true)
 	close(stop)
 	cutting.Wait()
+	stillWorks(t, ch, queue)
 	if err := conn.Close(testContext(t)); err != nil {
 		t.Error(err)
 	}
