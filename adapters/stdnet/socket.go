@@ -14,6 +14,8 @@ type socket interface {
 	// tryWrite writes what the kernel takes at once. errWouldBlock is for the
 	// rest, and for sockets that cannot tell.
 	tryWrite(p []byte) (int, error)
+	// doze is told whether input is left unread for now.
+	doze(on bool)
 }
 
 var errWouldBlock = errors.New("amqp: write would block")
@@ -46,3 +48,5 @@ func (s *plainSocket) read(t *transport) error {
 }
 
 func (s *plainSocket) tryWrite([]byte) (int, error) { return 0, errWouldBlock }
+
+func (s *plainSocket) doze(bool) {}

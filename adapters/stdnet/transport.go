@@ -129,7 +129,11 @@ func (t *transport) enter(p phase) bool {
 func (t *transport) SetReading(on bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.deaf != on {
+		return
+	}
 	t.deaf = !on
+	t.socket.doze(t.deaf)
 	t.changed.Broadcast()
 }
 
