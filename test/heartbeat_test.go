@@ -2,6 +2,7 @@ package test
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -27,6 +28,7 @@ func TestHeartbeats(t *testing.T) {
 		"a consumer that takes nothing keeps its connection":    fullInbox,
 		"a broker that falls silent is given up":                silentBroker,
 		"a close that is not answered ends in time":             unansweredClose,
+		"a latency budget costs nothing but time":               latencyBudget,
 	} {
 		t.Run(name, func(t *testing.T) {
 			leakChecked.Store(t, true) // the others are still at work when this one ends
@@ -167,4 +169,50 @@ func silenced(t *testing.T, to string) (addr string, silence func()) {
 		}
 	})
 	return addr, func() { silent.Store(true) }
+}
+
+// latencyBudget has a connection that reads once in a second at most confirm, consume
+// and ack, and then do nothing.
+func latencyBudget(t *testing.T) {
+	const messages = 500
+	conn := dial(t, beating+"&latency_budget=1000")
+	ch := channel(t, conn)
+	ctx := testContext(t)
+	q := queue(t, ch)
+	var confirms []*blocking.Deferred
+	for i := range messages {
+		d, err := ch.PublishDeferred(ctx, &blocking.Publishing{RoutingKey: q, Mandatory: true, Body: fmt.Append(nil, i)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		confirms = append(confirms, d)
+	}
+	for _, d := range confirms {
+		if err := d.Wait(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	n := 0
+	for d, err := range ch.Consume(ctx, &blocking.Consume{Queue: q, Prefetch: messages}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := d.Ack(); err != nil {
+			t.Fatal(err)
+		}
+		if want := fmt.Sprint(n); string(d.Body) != want {
+			t.Fatalf("delivery %s, want %s", d.Body, want)
+		}
+		if n++; n == messages {
+			break
+		}
+	}
+	select {
+	case <-conn.Done():
+		t.Fatal(conn.Err())
+	case <-time.After(deathTime):
+	}
+	if left, err := ch.QueueDelete(ctx, &blocking.QueueDelete{Queue: q}); err != nil || left.MessageCount != 0 {
+		t.Errorf("at the end %+v, %v", left, err)
+	}
 }
