@@ -175,10 +175,15 @@ func (p *Properties) Encode() (RawProperties, error) {
 	return raw, nil
 }
 
+// sharedMost is up to how many bytes of properties are copied in one piece, of which
+// all strings are parts. A string that is kept keeps no more than that.
+const sharedMost = 1 << 10
+
 // Decode overwrites all of p with what raw holds, keeping no reference to it.
 // An empty headers table becomes nil, noted in Present. d supplies limits and
 // interning and may be nil; of the strings, correlation-id and message-id are
-// never interned. The error is a *DecodeError; p is then of no use.
+// never interned. Without interning they may share memory, up to 1 KiB of it.
+// The error is a *DecodeError; p is then of no use.
 func (p *Properties) Decode(raw RawProperties, d *Decoder) error {
 	*p = Properties{}
 	if len(raw) == 0 {
@@ -187,6 +192,9 @@ func (p *Properties) Decode(raw RawProperties, d *Decoder) error {
 	r := reader{p: raw, end: len(raw)}
 	if d != nil {
 		r.intern, r.limits = d.Intern, d.Limits
+	}
+	if r.intern == nil && len(raw) <= sharedMost {
+		r.text = string(raw)
 	}
 	has := r.flags()
 	p.Present = has
@@ -223,6 +231,8 @@ func (r *reader) optional(p Property) string {
 	switch {
 	case p == 0:
 		return ""
+	case r.text != "":
+		return r.shared(r.shortBytes(p.String()))
 	case p&(HasCorrelationID|HasMessageID) != 0:
 		return string(r.shortBytes(p.String()))
 	}
