@@ -199,6 +199,7 @@ func TestPropertiesThatCannotBeSentAreErrors(t *testing.T) {
 	}{
 		{Properties{CorrelationID: long}, "amqp: encoding correlation-id is 256 bytes, the limit is 255"},
 		{Properties{Headers: Table{"a": []any{1, Table{"b": struct{}{}}}}}, "amqp: encoding headers.a[1].b is a struct {}, which has no field type"},
+		{Properties{Headers: Table{}, RawHeaders: RawTable{}}, "amqp: encoding headers are set twice, as Headers and as RawHeaders"},
 		{Properties{Present: 3}, "amqp: encoding present has the bits 0x3, which name no property"},
 	}
 	for _, test := range tests {

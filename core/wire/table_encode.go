@@ -2,8 +2,8 @@ package wire
 
 import (
 	"encoding/binary"
-	"fmt"
 	"math"
+	"reflect"
 	"slices"
 	"strconv"
 	"time"
@@ -15,8 +15,8 @@ func (w *writer) entriesOf(t Table, depth int) *EncodeError {
 	if depth <= 0 {
 		return &EncodeError{Reason: "is nested too deep"}
 	}
-	if w.entries -= len(t); w.entries < 0 {
-		return &EncodeError{Reason: "exceeds the limit of 65536 entries"}
+	if err := w.spend(len(t)); err != nil {
+		return err
 	}
 	var few [16]string // lets the keys of most tables be sorted without an allocation
 	keys := few[:0]
@@ -26,15 +26,31 @@ func (w *writer) entriesOf(t Table, depth int) *EncodeError {
 	slices.Sort(keys)
 	at := w.open()
 	for _, k := range keys {
-		if len(k) > math.MaxUint8 {
-			return &EncodeError{Reason: "has a key of " + strconv.Itoa(len(k)) + " bytes, the limit is 255"}
-		}
-		w.shortstr("", k)
-		if err := w.value(t[k], depth-1); err != nil {
-			return err.under(k)
+		if err := w.entry(k, t[k], depth-1); err != nil {
+			return err
 		}
 	}
 	return w.close(at)
+}
+
+// entry appends a key and its value; depth is for tables and arrays.
+func (w *writer) entry(key string, v any, depth int) *EncodeError {
+	if len(key) > math.MaxUint8 {
+		return &EncodeError{Reason: "has a key of " + strconv.Itoa(len(key)) + " bytes, the limit is 255"}
+	}
+	w.b = append(append(w.b, byte(len(key))), key...)
+	if err := w.value(v, depth); err != nil {
+		return err.under(key)
+	}
+	return nil
+}
+
+// spend counts n more entries.
+func (w *writer) spend(n int) *EncodeError {
+	if w.entries += n; w.entries > maxEntries {
+		return &EncodeError{Reason: "exceeds the limit of 65536 entries"}
+	}
+	return nil
 }
 
 // elements appends an array with its length in front.
@@ -42,8 +58,8 @@ func (w *writer) elements(a []any, depth int) *EncodeError {
 	if depth <= 0 {
 		return &EncodeError{Reason: "is nested too deep"}
 	}
-	if w.entries -= len(a); w.entries < 0 {
-		return &EncodeError{Reason: "exceeds the limit of 65536 entries"}
+	if err := w.spend(len(a)); err != nil {
+		return err
 	}
 	at := w.open()
 	for i, v := range a {
@@ -146,7 +162,8 @@ func (w *writer) sized(v any, depth int) *EncodeError {
 		w.octet('A')
 		return w.elements(v, depth)
 	default:
-		return &EncodeError{Reason: fmt.Sprintf("is a %T, which has no field type", v)}
+		// Not by %T, for which every value would have to be allocated.
+		return &EncodeError{Reason: "is a " + reflect.TypeOf(v).String() + ", which has no field type"}
 	}
 	return nil
 }
