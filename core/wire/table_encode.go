@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -18,19 +19,39 @@ func (w *writer) entriesOf(t Table, depth int) *EncodeError {
 	if err := w.spend(len(t)); err != nil {
 		return err
 	}
-	var few [16]string // lets the keys of most tables be sorted without an allocation
-	keys := few[:0]
-	for k := range t {
-		keys = append(keys, k)
+	var few [16]pair // for most tables to need no allocation
+	pairs := few[:0]
+	for k, v := range t {
+		pairs = append(pairs, pair{k, v})
 	}
-	slices.Sort(keys)
+	sortPairs(pairs)
 	at := w.open()
-	for _, k := range keys {
-		if err := w.entry(k, t[k], depth-1); err != nil {
+	for i := range pairs {
+		if err := w.entry(pairs[i].key, pairs[i].v, depth-1); err != nil {
 			return err
 		}
 	}
 	return w.close(at)
+}
+
+// pair is an entry of a table.
+type pair struct {
+	key string
+	v   any
+}
+
+// sortPairs sorts few pairs by insertion, without the calls of a function that
+// compares.
+func sortPairs(pairs []pair) {
+	if len(pairs) > 16 {
+		slices.SortFunc(pairs, func(a, b pair) int { return strings.Compare(a.key, b.key) })
+		return
+	}
+	for i := range pairs {
+		for j := i; j > 0 && pairs[j].key < pairs[j-1].key; j-- {
+			pairs[j], pairs[j-1] = pairs[j-1], pairs[j]
+		}
+	}
 }
 
 // entry appends a key and its value; depth is for tables and arrays.
