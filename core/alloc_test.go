@@ -96,6 +96,27 @@ func TestAllocationsInSteadyState(t *testing.T) {
 	})
 }
 
+func TestARequestAllocatesItsReplyAlone(t *testing.T) {
+	b := opened(t, core.ClientConfig{})
+	ch := b.channel()
+	req, queue := &wire.QueueDeclare{Queue: "q", Passive: true}, ""
+	done := func(ok *wire.QueueDeclareOk, err error) { queue = ok.Queue }
+	reply := frames(t, 1, &wire.QueueDeclareOk{Queue: "q"})
+	var out [][]byte
+	request := func() {
+		if err := ch.QueueDeclare(req, done); err != nil {
+			t.Fatal(err)
+		}
+		take(b.c, &out)
+		b.c.Feed(reply, b.now)
+	}
+	request()
+	const most = 2 // the reply and its text
+	if n := testing.AllocsPerRun(200, request); n > most || queue != "q" {
+		t.Errorf("%v allocations for the reply of %q, want at most %d", n, queue, most)
+	}
+}
+
 // quiet is a server that delivers what is published and notes nothing.
 type quiet struct {
 	core.NopServer

@@ -12,13 +12,13 @@ import (
 // find for the exception.
 type pending struct {
 	want     wire.MethodID
-	tag      string                   // of the consumer that consume-ok or cancel-ok must name; empty for any
-	done     func(wire.Method, error) // nil: nobody asked to be told
-	got      func(*Delivery, error)   // basic.get, which has two replies
-	consumer *consumer                // of a basic.cancel
-	again    bool                     // noReply that was passed once
-	unsent   bool                     // held back by Config.Serial until the channel died
-	release  func(error)              // of a loan that was held back likewise
+	tag      string                 // of the consumer that consume-ok or cancel-ok must name; empty for any
+	done     settler                // nil: nobody asked to be told
+	got      func(*Delivery, error) // basic.get, which has two replies
+	consumer *consumer              // of a basic.cancel
+	again    bool                   // noReply that was passed once
+	unsent   bool                   // held back by Config.Serial until the channel died
+	release  func(error)            // of a loan that was held back likewise
 	consumed func(tag string) *consumer
 }
 
@@ -32,7 +32,7 @@ func (p *pending) fail(err error) {
 	case p.got != nil:
 		p.got(nil, err)
 	case p.done != nil:
-		p.done(nil, err)
+		p.done.settle(nil, err)
 	}
 }
 
@@ -52,14 +52,24 @@ func Call[R wire.Method](ch *Channel, req wire.Request[R], done func(R, error)) 
 	if err := callable(req); err != nil {
 		return err
 	}
-	p := pending{want: req.NewReply().ID()}
+	var none R
+	p := pending{want: none.ID()}
 	if done != nil {
-		p.done = func(m wire.Method, err error) {
-			reply, _ := m.(R)
-			done(reply, err)
-		}
+		p.done = told[R](done)
 	}
 	return ch.request(req, p)
+}
+
+// settler is told what has become of a request.
+type settler interface{ settle(wire.Method, error) }
+
+// told is whom to tell by the reply's own type. To make a settler of it allocates
+// nothing.
+type told[R wire.Method] func(R, error)
+
+func (done told[R]) settle(m wire.Method, err error) {
+	reply, _ := m.(R)
+	done(reply, err)
 }
 
 func isNil(m wire.Method) bool { return m == nil || reflect.ValueOf(m).IsNil() }
@@ -161,7 +171,7 @@ func (ch *Channel) onReply(id wire.MethodID, args []byte) error {
 		ch.consumers.remove(p.consumer)
 	}
 	if p.done != nil {
-		p.done(m, nil)
+		p.done.settle(m, nil)
 	}
 	return nil
 }

@@ -80,10 +80,7 @@ func (ch *Channel) consume(req *wire.BasicConsume, k consumer, done func(*wire.B
 	}
 	p := pending{want: wire.BasicConsumeOkID}
 	if done != nil {
-		p.done = func(m wire.Method, err error) {
-			reply, _ := m.(*wire.BasicConsumeOk)
-			done(reply, err)
-		}
+		p.done = told[*wire.BasicConsumeOk](done)
 	}
 	if req.ConsumerTag == "" {
 		p.consumed = func(tag string) *consumer { k.tag = tag; return &k }

@@ -76,6 +76,13 @@ type (
 	// Table is arguments or headers. Which Go types its values may have: go doc
 	// core/wire.Table.
 	Table = wire.Table
+	// TableBuilder makes headers for Properties.RawHeaders, in memory that is reused:
+	// for programs that publish more messages than a Table for each is cheap for.
+	TableBuilder = wire.TableBuilder
+	// RawTable is headers in the form of the wire, as Delivery.Properties.Headers has
+	// them: for reading all or one of them without decoding the others, and to be sent
+	// on as Properties.RawHeaders.
+	RawTable = wire.RawTable
 	// Decimal is a table's value with a decimal point: Value / 10^Scale.
 	Decimal = wire.Decimal
 	// Params say where to connect and how, for DialParams and WithParams. Its

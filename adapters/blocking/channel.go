@@ -117,11 +117,12 @@ func (ch *Channel) Err() error {
 // it is back. Closing twice is no error.
 func (ch *Channel) Close(ctx context.Context) error {
 	w := newWaiter[wire.Method]() // nobody waits there, so nobody can give up
-	_ = ch.conn.enqueue(op{kind: opCall, ch: ch, call: &callOp{w, func(*core.Conn) error {
+	w.run = func(*core.Conn) error {
 		ch.leaving = true
 		w.settle(nil, ch.core.Close(wire.ReplySuccess, "bye"))
 		return nil
-	}}}) // an error means that the channel has ended
+	}
+	_ = ch.conn.enqueue(op{kind: opCall, ch: ch, call: &w.self}) // an error means that the channel has ended
 	ch.hurry()
 	select {
 	case <-ch.done:

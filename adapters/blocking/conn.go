@@ -340,9 +340,10 @@ func (c *Conn) Channel(ctx context.Context, opts ...ChannelOption) (*Channel, er
 // openFirst opens the channel for the first time and waits for it.
 func (ch *Channel) openFirst(ctx context.Context) error {
 	w := newWaiter[wire.Method]()
-	return w.send(ctx, ch.conn, op{kind: opCall, call: &callOp{w, func(cc *core.Conn) error {
+	w.run = func(cc *core.Conn) error {
 		err := ch.open(cc)
 		w.settle(nil, err)
 		return nil
-	}}})
+	}
+	return w.send(ctx, ch.conn, op{kind: opCall, call: &w.self})
 }

@@ -41,14 +41,14 @@ func (ch *Channel) startConsumer(ctx context.Context, opts *Consume) (*consumer,
 			k.orphaned()
 		}
 	}
-	err := w.send(ctx, ch.conn, op{kind: opCall, ch: ch, call: &callOp{w, func(*core.Conn) error {
+	w.run = func(*core.Conn) error {
 		k.request = &wire.BasicConsume{
 			Queue: ch.queueName(opts.Queue), ConsumerTag: opts.Tag, NoAck: opts.NoAck,
 			Exclusive: opts.Exclusive, Arguments: opts.arguments(),
 		}
 		return k.start()
-	}}})
-	return k, err
+	}
+	return k, w.send(ctx, ch.conn, op{kind: opCall, ch: ch, call: &w.self})
 }
 
 // start starts the consumer for the first time, on the loop. If the connection is
@@ -208,10 +208,8 @@ func (k *consumer) leave(ctx context.Context) {
 	w := newWaiter[*wire.BasicCancelOk]()
 	ended := k.inbox.hasEnded()
 	if !ended {
-		err := k.ch.conn.enqueue(op{kind: opCall, ch: k.ch, call: &callOp{w, func(*core.Conn) error {
-			return k.cancel(w.settle)
-		}}})
-		ended = err != nil
+		w.run = func(*core.Conn) error { return k.cancel(w.settle) }
+		ended = k.ch.conn.enqueue(op{kind: opCall, ch: k.ch, call: &w.self}) != nil
 	}
 	for _, d := range append(k.local, k.inbox.leave()...) {
 		k.refuse(d)

@@ -22,7 +22,7 @@ func (ch *Channel) Get(ctx context.Context, opts *Get) (*Delivery, error) {
 	var got *Delivery
 	done := ch.calling(ctx, wire.BasicGetID)
 	w := newWaiter[wire.Method]()
-	err := w.send(ctx, ch.conn, op{kind: opCall, ch: ch, call: &callOp{w, func(*core.Conn) error {
+	w.run = func(*core.Conn) error {
 		req := &wire.BasicGet{Queue: ch.queueName(opts.Queue), NoAck: opts.NoAck}
 		return counted(ch.conn, func(done func(*core.Delivery, error)) error {
 			return ch.core.Get(req, done)
@@ -34,7 +34,8 @@ func (ch *Channel) Get(ctx context.Context, opts *Get) (*Delivery, error) {
 				_ = got.Nack(true) // with NoAck it is settled already
 			}
 		})
-	}}})
+	}
+	err := w.send(ctx, ch.conn, op{kind: opCall, ch: ch, call: &w.self})
 	done.run(err)
 	if err != nil {
 		return nil, err

@@ -37,14 +37,14 @@ const (
 	opReject
 )
 
-// callOp is an operation whose caller waits.
+// callOp is the waiter of an operation whose caller waits. Operations are copied
+// often, so that a pointer in them is better than an interface.
 type callOp struct {
 	waiter interface {
-		begin(request func(*core.Conn) error, cc *core.Conn)
+		begin(cc *core.Conn)
 		fail(err error)
 		hasGone() bool
 	}
-	request func(*core.Conn) error
 }
 
 // batch is a run of operations with the bytes that they refer to.
@@ -119,7 +119,7 @@ func (c *Conn) run(cc *core.Conn, o *op, bytes []byte) {
 	}
 	switch o.kind {
 	case opCall:
-		o.call.waiter.begin(o.call.request, cc)
+		o.call.waiter.begin(cc)
 	case opForget:
 		o.ch.forget(o.tag)
 	case opPublish:
@@ -131,6 +131,11 @@ func (c *Conn) run(cc *core.Conn, o *op, bytes []byte) {
 
 // waiter is a caller that waits for the reply to a request.
 type waiter[R wire.Method] struct {
+	self callOp
+	run  func(*core.Conn) error // makes the request, on the loop; nil: it is req alone
+	ch   *Channel               // of req
+	req  wire.Request[R]
+
 	mu        sync.Mutex  // held while the request is encoded
 	abandoned atomic.Bool // the caller has gone; set under mu
 	done      chan struct{}
@@ -139,7 +144,9 @@ type waiter[R wire.Method] struct {
 }
 
 func newWaiter[R wire.Method]() *waiter[R] {
-	return &waiter[R]{done: make(chan struct{})}
+	w := &waiter[R]{done: make(chan struct{})}
+	w.self.waiter = w
+	return w
 }
 
 // send queues the operation and waits for its reply. A caller whose context
@@ -186,13 +193,19 @@ func (w *waiter[R]) abandon(err error) error {
 }
 
 // begin makes the request, on the loop, unless the caller has gone.
-func (w *waiter[R]) begin(request func(*core.Conn) error, cc *core.Conn) {
+func (w *waiter[R]) begin(cc *core.Conn) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.abandoned.Load() {
 		return
 	}
-	if err := request(cc); err != nil {
+	var err error
+	if w.run != nil {
+		err = w.run(cc)
+	} else {
+		err = w.ask(w.ch, w.req)
+	}
+	if err != nil {
 		w.fail(err)
 	}
 }
@@ -224,52 +237,72 @@ func (w *waiter[R]) fail(err error) {
 
 // call makes a request on the channel and waits for the reply.
 func call[R wire.Method](ctx context.Context, ch *Channel, req wire.Request[R]) (R, error) {
-	return begin(ctx, ch, req)()
+	return begin(ctx, ch, req).wait()
 }
 
-// begin queues a request on the channel, and returns what waits for the reply.
-func begin[R wire.Method](ctx context.Context, ch *Channel, req wire.Request[R]) (wait func() (R, error)) {
-	done := ch.calling(ctx, req.ID())
-	w := newWaiter[R]()
-	err := ctx.Err()
-	if err == nil {
-		err = ch.conn.enqueue(op{kind: opCall, ch: ch, call: &callOp{w, func(*core.Conn) error {
-			return w.request(ch, req)
-		}}})
+// begun is a request that has been queued, or why it was not.
+type begun[R wire.Method] struct {
+	ctx  context.Context
+	ch   *Channel
+	w    *waiter[R]
+	err  error
+	done finishers
+}
+
+// begin queues a request on the channel.
+func begin[R wire.Method](ctx context.Context, ch *Channel, req wire.Request[R]) begun[R] {
+	b := begun[R]{ctx: ctx, ch: ch, w: newWaiter[R](), done: ch.calling(ctx, req.ID())}
+	b.w.ch, b.w.req = ch, req
+	if b.err = ctx.Err(); b.err == nil {
+		b.err = ch.conn.enqueue(op{kind: opCall, ch: ch, call: &b.w.self})
 	}
-	return func() (reply R, _ error) {
-		if err == nil {
-			err = w.wait(ctx, ch.conn)
-		}
-		done.run(err)
-		if err != nil {
-			return reply, err
-		}
-		return w.reply, nil
+	return b
+}
+
+// wait is for the reply.
+func (b begun[R]) wait() (reply R, err error) {
+	if err = b.err; err == nil {
+		err = b.w.wait(b.ctx, b.ch.conn)
 	}
+	b.done.run(err)
+	if err != nil {
+		return reply, err
+	}
+	return b.w.reply, nil
 }
 
 // request is call where more than the request is to be done on the loop.
 func request[R wire.Method](ctx context.Context, ch *Channel, method wire.MethodID, run func(w *waiter[R]) error) error {
 	done := ch.calling(ctx, method)
 	w := newWaiter[R]()
-	err := w.send(ctx, ch.conn, op{kind: opCall, ch: ch, call: &callOp{w, func(*core.Conn) error { return run(w) }}})
+	w.run = func(*core.Conn) error { return run(w) }
+	err := w.send(ctx, ch.conn, op{kind: opCall, ch: ch, call: &w.self})
 	done.run(err)
 	return err
 }
 
-// request makes the request, on the loop, and notes what the broker has done.
-func (w *waiter[R]) request(ch *Channel, req wire.Request[R]) error {
-	recorded := ch.conn.recovery != nil
-	if recorded {
+// ask makes a request, on the loop.
+func (w *waiter[R]) ask(ch *Channel, req wire.Request[R]) error {
+	if ch.conn.recovery != nil {
 		req = ch.resolved(req).(wire.Request[R])
 	}
-	return counted(ch.conn, func(done func(R, error)) error { return core.Call(ch.core, req, done) }, func(reply R, err error) {
-		if recorded && err == nil {
-			ch.note(req, reply)
-		}
-		w.settle(reply, err)
-	})
+	w.ch, w.req = ch, req
+	err := core.Call(ch.core, req, w.answered)
+	if err == nil {
+		ch.conn.turn.waiting++
+	}
+	return err
+}
+
+// answered is told the reply to what ask has made, and notes what the broker has
+// done.
+func (w *waiter[R]) answered(reply R, err error) {
+	c := w.ch.conn
+	c.turn.waiting--
+	if c.recovery != nil && err == nil {
+		w.ch.note(w.req, reply)
+	}
+	w.settle(reply, c.interrupted(err))
 }
 
 // counted makes a request on the loop, counting it as waiting until it is

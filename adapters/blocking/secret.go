@@ -23,11 +23,12 @@ func (c *Conn) UpdateSecret(ctx context.Context, secret Secret, reason string) e
 		return err
 	}
 	w := newWaiter[wire.Method]()
-	return w.send(ctx, c, op{kind: opCall, call: &callOp{w, func(cc *core.Conn) error {
+	w.run = func(cc *core.Conn) error {
 		return counted(c, func(done func(wire.Method, error)) error {
 			return cc.UpdateSecret(secret, reason, func(err error) { done(nil, err) })
 		}, w.settle)
-	}}})
+	}
+	return w.send(ctx, c, op{kind: opCall, call: &w.self})
 }
 
 // renew has later attempts use the secret.

@@ -31,8 +31,8 @@ func (p *place) delivered(d *Delivery) {
 		return
 	}
 	headers, _ := d.Properties.Headers()
-	value, _, _ := headers.Lookup(streamOffset) // headers that cannot be read are the program's to find out
-	offset, ok := value.(int64)
+	value, _, _ := headers.Field(streamOffset) // headers that cannot be read are the program's to find out
+	offset, ok := value.Int64()
 	if p.known, p.stream = true, p.stream || ok; !ok {
 		return
 	}

@@ -122,9 +122,9 @@ type declaring struct {
 }
 
 func declareOne[R wire.Method](ctx context.Context, ch *Channel, req wire.Request[R]) declaring {
-	wait := begin(ctx, ch, req)
+	b := begin(ctx, ch, req)
 	return declaring{entityOf(req), func() error {
-		_, err := wait()
+		_, err := b.wait()
 		return err
 	}}
 }

@@ -47,7 +47,7 @@ func (ch *Channel) TxSelect(ctx context.Context) error {
 func (ch *Channel) TxCommit(ctx context.Context) error {
 	return request(ctx, ch, wire.TxCommitID, func(w *waiter[*wire.TxCommitOk]) error {
 		if !ch.tx.end() {
-			return w.request(ch, &wire.TxCommit{})
+			return w.ask(ch, &wire.TxCommit{})
 		}
 		return counted(ch.conn, func(done func(*wire.TxRollbackOk, error)) error {
 			return ch.core.TxRollback(&wire.TxRollback{}, done) // what was sent since
@@ -59,6 +59,6 @@ func (ch *Channel) TxCommit(ctx context.Context) error {
 func (ch *Channel) TxRollback(ctx context.Context) error {
 	return request(ctx, ch, wire.TxRollbackID, func(w *waiter[*wire.TxRollbackOk]) error {
 		ch.tx.end()
-		return w.request(ch, &wire.TxRollback{})
+		return w.ask(ch, &wire.TxRollback{})
 	})
 }

@@ -17,16 +17,21 @@ func TestAllocationsOfAMessage(t *testing.T) {
 	}{
 		{"-api callback -mode pingpong", 0},
 		{"-api callback -mode publish", 0},
+		{"-api callback -mode publish-props", 0},
 		{"-api callback -mode publish-confirm", 0},
 		{"-api callback -mode consume-auto", 0},
 		{"-api callback -mode consume-props", 0},
+		{"-api callback -mode consume-props -read", 0},
 		{"-api callback -mode consume-ack", 0},
 		{"-api callback -mode consume-multi", 0},
+		{"-api callback -mode rpc", 2},
 		{"-mode publish", 1},
 		{"-mode publish-parallel", 1},
 		{"-mode consume-auto", 2},
 		{"-mode consume-props", 2},
+		{"-mode consume-props -read", 8}, // a map with what is in it, and one copy of all text
 		{"-mode consume-ack", 2},
+		{"-mode rpc", 8}, // one fewer where a loop is woken without
 	} {
 		for _, adapter := range loops.Names {
 			t.Run(c.flags+" on "+adapter, func(t *testing.T) {

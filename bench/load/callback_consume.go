@@ -36,8 +36,9 @@ func (k *callbackClient) taker() func(*core.Delivery) {
 		}
 	}
 	if k.j.read {
+		var o order
 		return func(d *core.Delivery) {
-			headers, err := readProperties(d.Properties)
+			headers, err := o.read(d.Properties)
 			if err == nil && headers != 5 {
 				err = fmt.Errorf("%d headers came", headers)
 			}

@@ -14,12 +14,16 @@ func (k *callbackClient) message() *core.Publishing {
 // publish goes on, whenever there is room, until all is published.
 func (k *callbackClient) publish(*core.Conn) error {
 	p := k.message()
+	var m haypileReused
 	props := k.j.properties()
 	next := 0
 	k.more = func() error {
 		for k.left > 0 {
 			if props {
-				p.Properties = haypileProperties()
+				var err error
+				if p.Properties, err = m.properties(); err != nil {
+					return err
+				}
 			}
 			if _, err := k.ch[next].Publish(p); err != nil {
 				return err

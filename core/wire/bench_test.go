@@ -70,12 +70,86 @@ func BenchmarkDecodeProperties(b *testing.B) {
 	}
 }
 
+func BenchmarkDecodePropertiesAlone(b *testing.B) {
+	raw, _ := (&Properties{
+		ContentType: "application/json", DeliveryMode: Persistent, MessageID: "0123456789", CorrelationID: "abcdefgh",
+		AppID: "bench", Type: "order.created", ReplyTo: "replies", Headers: benchTable(),
+	}).Encode()
+	b.ReportAllocs()
+	for b.Loop() {
+		p, err := raw.Decode()
+		if err != nil {
+			b.Fatal(err)
+		}
+		sink = p.Headers
+	}
+}
+
 func BenchmarkEncodeTable(b *testing.B) {
 	t := benchTable()
 	buf := make([]byte, 0, 1024)
 	b.ReportAllocs()
 	for b.Loop() {
 		buf, _ = t.AppendTo(buf[:0])
+	}
+}
+
+// A table that is another one each time.
+func BenchmarkBuildTable(b *testing.B) {
+	var t TableBuilder
+	var n int64 = 1700000000
+	b.ReportAllocs()
+	for b.Loop() {
+		t.Reset()
+		t.Add("tenant", "blue")
+		t.Add("retries", int32(n))
+		t.Add("trace", "4bf92f3577b34da6a3ce929d0e0e4736")
+		t.Add("sampled", n&1 == 0)
+		t.Add("at", n)
+		if _, err := t.Table(); err != nil {
+			b.Fatal(err)
+		}
+		n++
+	}
+}
+
+// The same as a map.
+func BenchmarkBuildMap(b *testing.B) {
+	buf := make([]byte, 0, 1024)
+	b.ReportAllocs()
+	for b.Loop() {
+		buf, _ = benchTable().AppendTo(buf[:0])
+	}
+}
+
+func BenchmarkReadTable(b *testing.B) {
+	encoded, _ := benchTable().AppendTo(nil)
+	raw := RawTable(encoded[4:])
+	b.ReportAllocs()
+	for b.Loop() {
+		var tenant, trace []byte
+		var retries, at int64
+		var sampled bool
+		for e, err := range raw.All() {
+			if err != nil {
+				b.Fatal(err)
+			}
+			switch string(e.Key) {
+			case "tenant":
+				tenant, _ = e.Value.Bytes()
+			case "trace":
+				trace, _ = e.Value.Bytes()
+			case "retries":
+				retries, _ = e.Value.Int64()
+			case "at":
+				at, _ = e.Value.Int64()
+			case "sampled":
+				sampled, _ = e.Value.Bool()
+			}
+		}
+		if len(tenant)+len(trace) != 36 || retries != 3 || at != 1700000000 || !sampled {
+			b.Fatal(string(tenant), string(trace), retries, at, sampled)
+		}
 	}
 }
 

@@ -15,9 +15,9 @@
 //	out = wire.AppendHeaderFrame(out, 1, wire.ClassBasic, uint64(len(body)), props)
 //	out = wire.AppendBody(out, 1, body, frameMax)
 //
-// Parsers take a slice apart without copying: Frame.Payload, RawProperties and
-// RawTable alias it. What is decoded from those, by a Decoder and by the
-// accessors of RawProperties, is a copy and may be kept.
+// Parsers take a slice apart without copying: Frame.Payload, RawProperties,
+// RawTable, RawValue, and each []byte that these yield, alias it. What else is
+// decoded, by a Decoder and by their accessors, is a copy and may be kept.
 //
 // The rules:
 //
@@ -30,8 +30,9 @@
 //     path to the value. Neither contains a value.
 //   - An Interner, and a Decoder, are for one goroutine at a time. All else has
 //     no state.
-//   - Everything but tables is encoded and decoded without allocating, given
-//     room in the slice and an Interner.
+//   - Everything but a Table is encoded and decoded without allocating, given
+//     room in the slice and an Interner. Where a Table costs too much, a
+//     TableBuilder writes what RawTable.All reads.
 package wire
 
 //go:generate go run ./internal/gen

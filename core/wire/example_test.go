@@ -3,6 +3,7 @@ package wire_test
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/haypile/haypile/core/wire"
 )
@@ -65,6 +66,63 @@ func ExampleDecoder() {
 		fmt.Println(d.Method(args, &m), m.ConsumerTag, m.DeliveryTag, m.RoutingKey)
 	}
 	// Output: <nil> worker 7 jobs
+}
+
+// Headers that differ from message to message are built and encoded in memory that
+// is reused, without an allocation.
+func ExampleTableBuilder() {
+	var headers wire.TableBuilder
+	var encoded []byte
+	for i, tenant := range []string{"blue", "green"} {
+		headers.Reset()
+		headers.Add("tenant", tenant)
+		headers.Add("retries", int32(i))
+		table, err := headers.Table()
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		props := wire.Properties{ContentType: "text/plain", RawHeaders: table}
+		if encoded, err = props.AppendTo(encoded[:0]); err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Printf("%q\n", encoded)
+	}
+	// Output:
+	// "\xa0\x00\ntext/plain\x00\x00\x00\x1d\x06tenantS\x00\x00\x00\x04blue\aretriesI\x00\x00\x00\x00"
+	// "\xa0\x00\ntext/plain\x00\x00\x00\x1e\x06tenantS\x00\x00\x00\x05green\aretriesI\x00\x00\x00\x01"
+}
+
+// Headers are read without an allocation, as long as the message is there.
+func ExampleRawTable_All() {
+	raw, err := (&wire.Properties{Headers: wire.Table{"tenant": "blue", "retries": 3, "when": time.Unix(0, 0)}}).Encode()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	var tenant []byte
+	var retries int64
+	headers, _ := raw.Headers()
+	for e, err := range headers.All() {
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		switch string(e.Key) {
+		case "tenant":
+			tenant, _ = e.Value.Bytes()
+		case "retries":
+			retries, _ = e.Value.Int64()
+		default:
+			v, err := e.Value.Decode() // any type, as in a Table
+			fmt.Printf("%s: %v, %v\n", e.Key, v, err)
+		}
+	}
+	fmt.Printf("tenant %s, retries %d\n", tenant, retries)
+	// Output:
+	// when: 1970-01-01 00:00:00 +0000 UTC, <nil>
+	// tenant blue, retries 3
 }
 
 // One header is looked up without decoding the others.

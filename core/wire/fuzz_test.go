@@ -102,6 +102,8 @@ func FuzzTable(f *testing.F) {
 	}
 	f.Add(encoded[4:])
 	f.Add([]byte("\x01kA\x00\x00\x00\x0aVVVVVVVVVV\x01kF\x00\x00\x00\x00"))
+	f.Add([]byte("S\x00\x00\x00\x02ab"))
+	f.Add([]byte("l\x00\x00\x00\x00\x00\x00\x00\x02"))
 	f.Add([]byte("\x01UU\xff\xfe\x01LL\xff\xff\xff\xff\xff\xff\xff\xfe"))
 	f.Add([]byte("\x01ff\x7f\xa0\x00\x01\x01dd\x7f\xf4\x00\x00\x00\x00\x00\x01"))
 	for _, frame := range seedFrames(f) {
@@ -113,7 +115,9 @@ func FuzzTable(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, p []byte) {
 		bounded(t, len(p), func() {
+			checkValue(t, p)
 			table, err := RawTable(p).Decode(Limits{})
+			checkEntries(t, p, table, err)
 			if err != nil {
 				return
 			}
@@ -132,12 +136,57 @@ func FuzzTable(f *testing.F) {
 			if clone, err := table.Clone().AppendTo(nil); err != nil || !bytes.Equal(once, clone) {
 				t.Fatalf("cloned, %x became %x, %v", once, clone, err)
 			}
+			var b TableBuilder
+			if built, err := build(&b, table); err != nil || !bytes.Equal(built, once[4:]) {
+				t.Fatalf("%x was built as %x, %v", once, built, err)
+			}
 			for key := range table {
 				checkLookup(t, p, table, key)
 				return // one is enough: each walks over the whole table
 			}
 		})
 	})
+}
+
+// checkEntries compares a table's entries one by one with all of it.
+func checkEntries(t *testing.T, raw RawTable, table Table, decoding error) {
+	last := map[string]RawValue{}
+	for e, err := range raw.All() {
+		if err != nil && decoding == nil {
+			t.Fatalf("%x can be decoded, but not read: %v", raw, err)
+		}
+		if err != nil {
+			return
+		}
+		last[string(e.Key)] = e.Value
+	}
+	if decoding == nil && len(last) != len(table) {
+		t.Fatalf("%x has %d keys, decoded %d", raw, len(last), len(table))
+	}
+	for key, want := range table {
+		if !same(last[key], want) {
+			t.Fatalf("%q is %x by itself, %v in the table", key, last[key], want)
+		}
+	}
+}
+
+// same tells whether a value decodes to want.
+func same(v RawValue, want any) bool {
+	decoded, err := v.Decode()
+	got, err2 := Table{"": decoded}.AppendTo(nil)
+	expected, err3 := Table{"": want}.AppendTo(nil)
+	return err == nil && err2 == nil && err3 == nil && bytes.Equal(got, expected)
+}
+
+// checkValue compares the accessors of what may be a value with its decoding.
+func checkValue(t *testing.T, v RawValue) {
+	if !accessible(v) {
+		return
+	}
+	decoded, err := v.Decode()
+	if b, ok := v.Bytes(); err != nil || ok && !same(v, string(b)) && !same(v, bytes.Clone(b)) {
+		t.Fatalf("%x is %v, %v", []byte(v), decoded, err)
+	}
 }
 
 func checkLookup(t *testing.T, raw RawTable, table Table, key string) {

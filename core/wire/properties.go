@@ -68,7 +68,8 @@ type Properties struct {
 	// ContentEncoding is the MIME encoding of the body, such as "gzip". The
 	// broker does not look at it.
 	ContentEncoding string
-	// Headers are for headers exchanges, for plugins and for applications.
+	// Headers are for headers exchanges, for plugins and for applications. See
+	// RawHeaders, too.
 	Headers Table
 	// DeliveryMode is Transient or Persistent; zero counts as Transient.
 	DeliveryMode uint8
@@ -96,6 +97,12 @@ type Properties struct {
 	AppID string
 	// ClusterID is deprecated; the specification has it reserved.
 	ClusterID string
+
+	// RawHeaders stand for Headers, in the form of the wire: from a TableBuilder,
+	// which costs less than a Table, or from a message that is sent on. They are
+	// sent as they are, without a look inside. Only one of the two may be set.
+	// Decoding leaves them nil.
+	RawHeaders RawTable
 }
 
 // present is the flags word: what Present says and what is not zero.
@@ -103,7 +110,7 @@ func (p *Properties) present() Property {
 	return p.Present |
 		flag(HasContentType, p.ContentType != "") |
 		flag(HasContentEncoding, p.ContentEncoding != "") |
-		flag(HasHeaders, p.Headers != nil) |
+		flag(HasHeaders, p.Headers != nil || p.RawHeaders != nil) |
 		flag(HasDeliveryMode, p.DeliveryMode != 0) |
 		flag(HasPriority, p.Priority != 0) |
 		flag(HasCorrelationID, p.CorrelationID != "") |
@@ -135,8 +142,14 @@ func (p *Properties) AppendTo(dst []byte) ([]byte, error) {
 	w.short(uint16(has))
 	w.optional(has&HasContentType, p.ContentType)
 	w.optional(has&HasContentEncoding, p.ContentEncoding)
-	if has&HasHeaders != 0 {
+	switch {
+	case has&HasHeaders == 0:
+	case p.RawHeaders == nil:
 		w.table("headers", p.Headers)
+	case p.Headers == nil:
+		w.bytes("headers", p.RawHeaders)
+	default:
+		w.fail("headers", "are set twice, as Headers and as RawHeaders")
 	}
 	if has&HasDeliveryMode != 0 {
 		w.octet(p.DeliveryMode)
@@ -175,10 +188,15 @@ func (p *Properties) Encode() (RawProperties, error) {
 	return raw, nil
 }
 
+// sharedMost is up to how many bytes of properties are copied in one piece, of which
+// all strings are parts. A string that is kept keeps no more than that.
+const sharedMost = 1 << 10
+
 // Decode overwrites all of p with what raw holds, keeping no reference to it.
 // An empty headers table becomes nil, noted in Present. d supplies limits and
 // interning and may be nil; of the strings, correlation-id and message-id are
-// never interned. The error is a *DecodeError; p is then of no use.
+// never interned. Without interning they may share memory, up to 1 KiB of it.
+// The error is a *DecodeError; p is then of no use.
 func (p *Properties) Decode(raw RawProperties, d *Decoder) error {
 	*p = Properties{}
 	if len(raw) == 0 {
@@ -187,6 +205,9 @@ func (p *Properties) Decode(raw RawProperties, d *Decoder) error {
 	r := reader{p: raw, end: len(raw)}
 	if d != nil {
 		r.intern, r.limits = d.Intern, d.Limits
+	}
+	if r.intern == nil && len(raw) <= sharedMost {
+		r.text = string(raw)
 	}
 	has := r.flags()
 	p.Present = has
@@ -223,6 +244,8 @@ func (r *reader) optional(p Property) string {
 	switch {
 	case p == 0:
 		return ""
+	case r.text != "":
+		return r.shared(r.shortBytes(p.String()))
 	case p&(HasCorrelationID|HasMessageID) != 0:
 		return string(r.shortBytes(p.String()))
 	}

@@ -130,6 +130,31 @@ func TestDecodingPropertiesWithAnInternerAllocatesNothing(t *testing.T) {
 	}
 }
 
+func TestShortPropertiesAreCopiedInOnePiece(t *testing.T) {
+	many := only(allProperties &^ HasHeaders)
+	large := many
+	large.Headers = Table{"x": strings.Repeat("x", 2000)}
+	for _, test := range []struct {
+		p      Properties
+		allocs float64
+	}{{many, 1}, {large, 14}} { // ten strings, and a table of one
+		raw := encodeProperties(t, test.p)
+		if n := testing.AllocsPerRun(100, func() {
+			if p, err := raw.Decode(); err != nil || p.AppID != "iiiiiiiii" || p.MessageID != "ffffff" {
+				t.Fatal(p, err)
+			}
+		}); n > test.allocs {
+			t.Errorf("%v allocations, want at most %v", n, test.allocs)
+		}
+	}
+	raw := encodeProperties(t, everyProperty())
+	p, err := raw.Decode()
+	clear(raw)
+	if err != nil || !reflect.DeepEqual(p, everyProperty()) {
+		t.Errorf("when the bytes went, %+v were left, %v", p, err)
+	}
+}
+
 func TestATruncatedPropertyListIsAnError(t *testing.T) {
 	raw := encodeProperties(t, everyProperty())
 	for n := 1; n < len(raw); n++ {
@@ -174,6 +199,7 @@ func TestPropertiesThatCannotBeSentAreErrors(t *testing.T) {
 	}{
 		{Properties{CorrelationID: long}, "amqp: encoding correlation-id is 256 bytes, the limit is 255"},
 		{Properties{Headers: Table{"a": []any{1, Table{"b": struct{}{}}}}}, "amqp: encoding headers.a[1].b is a struct {}, which has no field type"},
+		{Properties{Headers: Table{}, RawHeaders: RawTable{}}, "amqp: encoding headers are set twice, as Headers and as RawHeaders"},
 		{Properties{Present: 3}, "amqp: encoding present has the bits 0x3, which name no property"},
 	}
 	for _, test := range tests {

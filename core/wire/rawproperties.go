@@ -92,15 +92,38 @@ func (raw RawProperties) Field(p Property) (value []byte, ok bool) {
 	if has&p == 0 || p&(p-1) != 0 {
 		return nil, false
 	}
-	r := reader{p: raw, end: len(raw), off: 2}
+	rest := []byte(raw[2:])
 	for {
 		at := first(has)
-		value = r.property(at)
-		if at == p {
-			return value, r.err == nil
+		start, end := at.extent(rest)
+		if end > len(rest) {
+			return nil, false
 		}
+		if at == p {
+			return rest[start:end:end], true
+		}
+		rest = rest[end:]
 		has &^= at
 	}
+}
+
+// extent is where in b the value of the property lies that b starts with; end is
+// beyond b if it is not whole.
+func (p Property) extent(b []byte) (start, end int) {
+	switch {
+	case p == HasDeliveryMode || p == HasPriority:
+		return 0, 1
+	case p == HasTimestamp:
+		return 0, 8
+	case p == HasHeaders:
+		if len(b) < 4 {
+			return 4, 4
+		}
+		return 4, 4 + int(min(uint64(binary.BigEndian.Uint32(b)), uint64(len(b))))
+	case len(b) == 0:
+		return 1, 1
+	}
+	return 1, 1 + int(b[0])
 }
 
 // Decode decodes all properties with default limits. The error is a

@@ -15,7 +15,7 @@ type reader struct {
 	intern  *Interner
 	limits  Limits
 	entries int    // that the table may still have
-	text    string // a copy of the table, of which its strings are parts
+	text    string // a copy of the table, or of all, of which strings are parts
 	origin  int    // where in p that starts
 	err     *DecodeError
 }
@@ -120,9 +120,12 @@ func (r *reader) method(field string) MethodID { return MethodID(r.long(field)) 
 
 // table is nil when the table is empty.
 func (r *reader) table(field string) Table {
-	r.entries, r.text = r.limits.entries(), ""
-	if t := r.entriesOf(field, r.limits.depth()); len(t) > 0 {
-		return t
+	text := r.text
+	r.entries = r.limits.entries()
+	t := r.entriesOf(field, r.limits.depth())
+	r.text = text
+	if len(t) == 0 {
+		return nil
 	}
-	return nil
+	return t
 }

@@ -116,43 +116,6 @@ func cloneValue(v any, depth int) any {
 	return v
 }
 
-// RawTable is the bytes of a table without the length in front, as a message
-// header has them: for looking up single entries without decoding all.
-type RawTable []byte
-
-// Lookup decodes the entry with the given key and passes over all others. ok is
-// false when there is none. v is as in Table and does not alias t. The error is
-// a *DecodeError.
-func (t RawTable) Lookup(key string) (v any, ok bool, err error) {
-	r := reader{p: t, end: len(t), entries: maxEntries}
-	found := 0
-	for r.off < r.end {
-		if string(r.shortBytes("table")) == key {
-			found, ok = r.off, true
-		}
-		r.skipValue("table")
-	}
-	if ok && r.err == nil {
-		r.off = found
-		v = r.value("table", maxDepth-1)
-	}
-	if r.err != nil {
-		return nil, false, r.err
-	}
-	return v, ok, nil
-}
-
-// Decode decodes all entries. The result is never nil without an error and does
-// not alias t. The error is a *DecodeError.
-func (t RawTable) Decode(l Limits) (Table, error) {
-	r := reader{p: t, end: len(t), entries: l.entries()}
-	table := r.pairs("table", len(t), l.depth())
-	if r.err != nil {
-		return nil, r.err
-	}
-	return table, nil
-}
-
 // seconds is a timestamp on the wire. The specification calls it unsigned;
 // times before 1970 travel as two's complement, as other clients have it.
 func seconds(t time.Time) uint64 { return uint64(t.Unix()) }

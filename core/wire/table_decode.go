@@ -84,7 +84,7 @@ func (r *reader) elements(field string, depth int) []any {
 }
 
 // enter confines reading to the next n bytes. The outermost table is copied
-// once, for all its strings to be parts of.
+// once, for all its strings to be parts of, unless all that is read has been.
 func (r *reader) enter(n int) (outer int) {
 	if r.text == "" {
 		r.text, r.origin = string(r.p[r.off:r.off+n]), r.off
@@ -100,8 +100,8 @@ func (r *reader) leave(outer int) {
 	}
 }
 
-// shared is string(p) for the bytes just read, as part of the table's copy if
-// there is one.
+// shared is string(p) for the bytes just read, as part of the copy if there is
+// one.
 func (r *reader) shared(p []byte) string {
 	if r.text == "" {
 		return string(p)

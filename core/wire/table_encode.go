@@ -2,10 +2,11 @@ package wire
 
 import (
 	"encoding/binary"
-	"fmt"
 	"math"
+	"reflect"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -15,26 +16,62 @@ func (w *writer) entriesOf(t Table, depth int) *EncodeError {
 	if depth <= 0 {
 		return &EncodeError{Reason: "is nested too deep"}
 	}
-	if w.entries -= len(t); w.entries < 0 {
-		return &EncodeError{Reason: "exceeds the limit of 65536 entries"}
+	if err := w.spend(len(t)); err != nil {
+		return err
 	}
-	var few [16]string // lets the keys of most tables be sorted without an allocation
-	keys := few[:0]
-	for k := range t {
-		keys = append(keys, k)
+	var few [16]pair // for most tables to need no allocation
+	pairs := few[:0]
+	for k, v := range t {
+		pairs = append(pairs, pair{k, v})
 	}
-	slices.Sort(keys)
+	sortPairs(pairs)
 	at := w.open()
-	for _, k := range keys {
-		if len(k) > math.MaxUint8 {
-			return &EncodeError{Reason: "has a key of " + strconv.Itoa(len(k)) + " bytes, the limit is 255"}
-		}
-		w.shortstr("", k)
-		if err := w.value(t[k], depth-1); err != nil {
-			return err.under(k)
+	for i := range pairs {
+		if err := w.entry(pairs[i].key, pairs[i].v, depth-1); err != nil {
+			return err
 		}
 	}
 	return w.close(at)
+}
+
+// pair is an entry of a table.
+type pair struct {
+	key string
+	v   any
+}
+
+// sortPairs sorts few pairs by insertion, without the calls of a function that
+// compares.
+func sortPairs(pairs []pair) {
+	if len(pairs) > 16 {
+		slices.SortFunc(pairs, func(a, b pair) int { return strings.Compare(a.key, b.key) })
+		return
+	}
+	for i := range pairs {
+		for j := i; j > 0 && pairs[j].key < pairs[j-1].key; j-- {
+			pairs[j], pairs[j-1] = pairs[j-1], pairs[j]
+		}
+	}
+}
+
+// entry appends a key and its value; depth is for tables and arrays.
+func (w *writer) entry(key string, v any, depth int) *EncodeError {
+	if len(key) > math.MaxUint8 {
+		return &EncodeError{Reason: "has a key of " + strconv.Itoa(len(key)) + " bytes, the limit is 255"}
+	}
+	w.b = append(append(w.b, byte(len(key))), key...)
+	if err := w.value(v, depth); err != nil {
+		return err.under(key)
+	}
+	return nil
+}
+
+// spend counts n more entries.
+func (w *writer) spend(n int) *EncodeError {
+	if w.entries += n; w.entries > maxEntries {
+		return &EncodeError{Reason: "exceeds the limit of 65536 entries"}
+	}
+	return nil
 }
 
 // elements appends an array with its length in front.
@@ -42,8 +79,8 @@ func (w *writer) elements(a []any, depth int) *EncodeError {
 	if depth <= 0 {
 		return &EncodeError{Reason: "is nested too deep"}
 	}
-	if w.entries -= len(a); w.entries < 0 {
-		return &EncodeError{Reason: "exceeds the limit of 65536 entries"}
+	if err := w.spend(len(a)); err != nil {
+		return err
 	}
 	at := w.open()
 	for i, v := range a {
@@ -146,7 +183,8 @@ func (w *writer) sized(v any, depth int) *EncodeError {
 		w.octet('A')
 		return w.elements(v, depth)
 	default:
-		return &EncodeError{Reason: fmt.Sprintf("is a %T, which has no field type", v)}
+		// Not by %T, for which every value would have to be allocated.
+		return &EncodeError{Reason: "is a " + reflect.TypeOf(v).String() + ", which has no field type"}
 	}
 	return nil
 }

@@ -11,7 +11,7 @@ import (
 type writer struct {
 	b       []byte
 	start   int // the length to go back to
-	entries int // that tables may still have
+	entries int // of the table so far
 	err     *EncodeError
 }
 
@@ -71,7 +71,7 @@ func (w *writer) fits(field string, n int) bool {
 }
 
 func (w *writer) table(field string, t Table) {
-	w.entries = maxEntries
+	w.entries = 0
 	if err := w.entriesOf(t, maxDepth); err != nil && w.err == nil {
 		w.err = err.under(field)
 	}

@@ -24,7 +24,7 @@ func (h headers) Set(key, value string) { h[key] = value }
 func (h headers) Keys() []string { return slices.Sorted(maps.Keys(h)) }
 
 // withHeaders is a copy of a message with headers of its own, to which more can be
-// added; false when its properties cannot be read, which the publish will tell.
+// added; false when its properties cannot be read.
 func withHeaders(p *blocking.Publishing) (*blocking.Publishing, headers, bool) {
 	var props blocking.Properties
 	switch {
@@ -35,6 +35,13 @@ func withHeaders(p *blocking.Publishing) (*blocking.Publishing, headers, bool) {
 		if props, err = p.RawProperties.Decode(); err != nil {
 			return p, nil, false
 		}
+	}
+	if props.RawHeaders != nil && props.Headers == nil {
+		var err error
+		if props.Headers, err = props.RawHeaders.Decode(wire.Limits{}); err != nil {
+			return p, nil, false
+		}
+		props.RawHeaders = nil
 	}
 	props.Headers = maps.Clone(props.Headers)
 	if props.Headers == nil {

@@ -134,7 +134,14 @@ func TestTraceGoesFromPublisherToConsumer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	var own blocking.TableBuilder
+	own.Add("own", "kept")
+	headers, err := own.Table()
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, test := range map[string]*blocking.Publishing{
+		"raw headers":    {Properties: &blocking.Properties{MessageID: "m3", RawHeaders: headers}},
 		"properties":     {Properties: &blocking.Properties{MessageID: "m1", Headers: blocking.Table{"own": "kept"}}},
 		"raw properties": {RawProperties: raw},
 		"a message that is passed on": {Properties: &blocking.Properties{Headers: blocking.Table{

@@ -12,6 +12,9 @@ import (
 
 const argMatch = "x-match"
 
+// tableSize is the length in front of an encoded table.
+const tableSize = 4
+
 // pattern is the arguments of a binding to a headers exchange.
 type pattern struct {
 	any     bool // one clause suffices
@@ -108,13 +111,11 @@ func (f *fields) parse(raw wire.RawTable) {
 		return
 	}
 	f.raw, f.parsed = raw, true
-	for len(raw) > 0 {
-		entry, n := parseField(raw)
-		if n == 0 {
+	for e, err := range raw.All() {
+		if err != nil {
 			break
 		}
-		f.list = append(f.list, entry)
-		raw = raw[n:]
+		f.list = append(f.list, field{e.Key, e.Value})
 	}
 	slices.SortStableFunc(f.list, field.compare)
 	f.list = lastOfEach(f.list)
@@ -140,5 +141,5 @@ func (f *fields) satisfy(clause *field) bool {
 	if !ok {
 		return false
 	}
-	return clause.tag == 'V' || clause.equal(&f.list[at])
+	return clause.value.Tag() == 'V' || clause.equal(&f.list[at])
 }
