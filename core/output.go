@@ -6,9 +6,10 @@ import "github.com/haypile/haypile/core/wire"
 // bytes those bodies that are lent instead of copied. Wire order is call order
 // because everything goes through the one queue of the connection.
 type output struct {
-	buf   []byte
-	off   int // buf[:off] has been sent
-	loans *loans
+	buf       []byte
+	off       int // buf[:off] has been sent
+	loans     *loans
+	oversized uint8 // how many times in a row most of buf was of no use
 }
 
 // loans are the lent bodies, cut into frames, in the order of the wire.
@@ -26,7 +27,13 @@ type ref struct {
 	release func(error) // of the loan's last frame, else nil
 }
 
-const outputKeep = 64 << 10 // a buffer up to this is kept however little of it is used
+const (
+	// outputKeep is up to what size a buffer is kept however little of it is used.
+	outputKeep = 64 << 10
+	// outputPatience is how many times in a row a larger one is kept though most of it
+	// is of no use: where messages come in bursts, it would grow anew for each.
+	outputPatience = 32
+)
 
 func (o *output) len() int {
 	n := len(o.buf) - o.off
@@ -111,8 +118,13 @@ func (o *output) advanceOwn(n int) {
 	if scribble {
 		overwrite(o.buf)
 	}
-	if cap(o.buf) > outputKeep && len(o.buf) < cap(o.buf)/4 {
-		o.buf = nil // most of it was of no use this time
+	switch {
+	case cap(o.buf) <= outputKeep || len(o.buf) >= cap(o.buf)/4:
+		o.oversized = 0
+	case o.oversized < outputPatience:
+		o.oversized++
+	default:
+		o.buf, o.oversized = nil, 0
 	}
 	o.buf, o.off = o.buf[:0], 0
 }
