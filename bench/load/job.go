@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
+	"math"
 	"net/url"
 	"slices"
 	"strings"
@@ -73,7 +75,10 @@ var modes = []string{modePublish, modeProps, modeConfirm, modeParallel, modeAuto
 const multiple = 100
 
 // errMode is a mode that a peer does not have.
-var errMode = fmt.Errorf("this peer has no such mode")
+var errMode = errors.New("this peer has no such mode")
+
+// errEnded is a connection, or what it delivers, that ended before the messages did.
+var errEnded = errors.New("the connection ended")
 
 func (j *job) check() error {
 	if peers[j.peer+" "+j.api] == nil {
@@ -96,7 +101,24 @@ func (j *job) check() error {
 	if j.mode == modeMulti && j.window < multiple {
 		return fmt.Errorf("-window is %d, %s needs %d", j.window, modeMulti, multiple)
 	}
+	if j.acks() && j.window > math.MaxUint16 {
+		return fmt.Errorf("-window is %d, a prefetch is at most %d", j.window, math.MaxUint16)
+	}
+	if j.mode == modeIdle && j.hold <= 0 {
+		return fmt.Errorf("-hold is %v", j.hold)
+	}
+	if least := j.takers(); j.n < least {
+		return fmt.Errorf("-n is %d, must be at least %d, a message for each", j.n, least)
+	}
 	return nil
+}
+
+// takers are who share the messages.
+func (j *job) takers() int {
+	if j.mode == modeAuto || j.mode == modeRead {
+		return j.conns * j.consumers
+	}
+	return j.conns
 }
 
 func (j *job) publishes() bool { return strings.HasPrefix(j.mode, "publish") }

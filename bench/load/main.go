@@ -96,6 +96,9 @@ func parse(args []string) *job {
 	flag.StringVar(&j.cpuProfile, "cpuprofile", "", "a file for the CPU profile")
 	flag.StringVar(&j.memProfile, "memprofile", "", "a file for the profile of allocations, of all of them; this costs time")
 	flag.Parse(args) // which ends the program on errors
+	if flag.NArg() > 0 {
+		log.Fatalf("what is %q?", flag.Arg(0))
+	}
 	if j.vhost == "" && j.hasRoundTrips() {
 		j.vhost = "eager"
 	}
