@@ -73,7 +73,7 @@ func openFloor(ctx context.Context, j *job, trips *latencies) (client, error) {
 
 // shakeHands comes in as guest and opens the channels from 1 on.
 func (f *floorClient) shakeHands(vhost string, channels int) error {
-	tune := []byte{0, 0, 0, 2, 0, 0, 0, byte(f.j.heartbeat.Seconds())}
+	tune := []byte{2047 >> 8, 2047 & 0xFF, 0, 2, 0, 0, 0, byte(f.j.heartbeat.Seconds())} // RabbitMQ refuses more channels
 	open := append([]byte{byte(len(vhost))}, vhost...)
 	steps := [][]byte{
 		[]byte("AMQP\x00\x00\x09\x01"),

@@ -28,7 +28,11 @@ func idle(ctx context.Context, j *job) (*result, error) {
 		return nil, err
 	}
 	start := usage.Now()
-	time.Sleep(j.hold)
+	select {
+	case <-time.After(j.hold):
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 	used := usage.Now().Since(start)
 	after := usage.Settled()
 	if err := writeHeap(j.memProfile); err != nil {
@@ -37,7 +41,7 @@ func idle(ctx context.Context, j *job) (*result, error) {
 	runtime.KeepAlive(clients)
 	more := fmt.Sprintf(" resident_bytes=%d heap_bytes=%d stack_bytes=%d goroutines=%.3f cpu_percent=%.2f",
 		(after.Resident-before.Resident)/j.n, (after.Heap-before.Heap)/j.n, (after.Stack-before.Stack)/j.n,
-		float64(after.Goroutines-before.Goroutines)/float64(j.n), 100*used.CPU().Seconds()/j.hold.Seconds())
+		float64(after.Goroutines-before.Goroutines)/float64(j.n), 100*used.CPU().Seconds()/used.At.Sub(start.At).Seconds())
 	return &result{j: j, used: used, wall: used.At.Sub(start.At), more: more}, nil
 }
 

@@ -43,10 +43,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"log"
 	"os"
+	"os/signal"
 	"time"
 
 	"github.com/haypile/haypile/bench/internal/files"
@@ -55,7 +57,10 @@ import (
 func main() {
 	log.SetFlags(0)
 	j := parse(os.Args[1:])
-	ctx, cancel := context.WithTimeout(context.Background(), j.timeout)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second interrupt ends the program at once
+	ctx, cancel := context.WithTimeout(ctx, j.timeout)
 	defer cancel()
 	err := partly(ctx, j)
 	if err == errWhole {
@@ -124,7 +129,7 @@ func whole(ctx context.Context, j *job) (*result, error) {
 	}
 	r, err := measure(ctx, j)
 	if err != nil {
-		return nil, fmt.Errorf("%s %s %s %s: %w", j.peer, j.adapter, j.api, j.mode, err)
+		return nil, errors.Join(fmt.Errorf("%s %s %s %s: %w", j.peer, j.adapter, j.api, j.mode, err), leave(j, "drop"))
 	}
 	return r, verify(j)
 }
