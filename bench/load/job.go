@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net"
 	"net/url"
 	"slices"
 	"strings"
@@ -185,6 +186,20 @@ func (j *job) tlsConfig() *tls.Config {
 	return &tls.Config{InsecureSkipVerify: true}
 }
 
+// locate has the URL say whether TLS is talked, which all peers go by.
+func (j *job) locate() error {
+	u, err := url.Parse(j.url)
+	if err != nil {
+		return err
+	}
+	if j.tls {
+		u.Scheme = "amqps"
+	}
+	j.tls = u.Scheme == "amqps"
+	j.url = u.String()
+	return nil
+}
+
 // address is where the broker listens, and its virtual host.
 func (j *job) address() (hostPort, vhost string, err error) {
 	u, err := url.Parse(j.url)
@@ -192,10 +207,24 @@ func (j *job) address() (hostPort, vhost string, err error) {
 		return "", "", err
 	}
 	if hostPort = u.Host; u.Port() == "" {
-		hostPort += ":5672"
+		port := "5672"
+		if j.tls {
+			port = "5671"
+		}
+		hostPort = net.JoinHostPort(u.Hostname(), port)
 	}
 	if vhost = strings.TrimPrefix(u.Path, "/"); vhost == "" {
 		vhost = "/"
 	}
 	return hostPort, vhost, nil
+}
+
+// credentials are the URL's, as SASL PLAIN has them.
+func (j *job) credentials() string {
+	name, password := "guest", "guest"
+	if u, err := url.Parse(j.url); err == nil && u.User != nil {
+		name = u.User.Username()
+		password, _ = u.User.Password()
+	}
+	return "\x00" + name + "\x00" + password
 }

@@ -105,6 +105,24 @@ func TestEveryPeerGivesUpInTime(t *testing.T) {
 	}
 }
 
+func TestTheURLSaysWhetherTLSIsTalked(t *testing.T) {
+	for flags, want := range map[string]string{
+		"-url amqp://u:p@host/v":      "amqp://u:p@host/v host:5672",
+		"-url amqps://host":           "amqps://host host:5671",
+		"-url amqp://host -tls":       "amqps://host host:5671",
+		"-url amqps://[::1]:99/ -tls": "amqps://[::1]:99/ [::1]:99",
+	} {
+		j := parse(strings.Fields(flags))
+		if err := j.locate(); err != nil {
+			t.Fatal(err)
+		}
+		address, _, err := j.address()
+		if got := j.url + " " + address; err != nil || got != want || j.tls != strings.HasPrefix(want, "amqps") {
+			t.Errorf("%s: %s, TLS %v, %v", flags, got, j.tls, err)
+		}
+	}
+}
+
 func TestRoundTripsHaveLatencies(t *testing.T) {
 	r, err := run(t, "-mode rpc -n 100")
 	if err != nil {

@@ -83,7 +83,7 @@ func parse(args []string) *job {
 	flag.StringVar(&j.api, "api", "blocking", "blocking or callback")
 	flag.StringVar(&j.url, "url", "", "the broker; default: a sink")
 	flag.StringVar(&j.vhost, "vhost", "", "virtual host of the sink that is started: eager, hold1000; default: eager for round trips")
-	flag.BoolVar(&j.tls, "tls", false, "talk TLS, with whatever certificate the broker has")
+	flag.BoolVar(&j.tls, "tls", false, "talk TLS, as a URL of amqps does, with whatever certificate the broker has")
 	flag.DurationVar(&j.budget, "budget", 0, "haypile's latency budget")
 	flag.IntVar(&j.buffered, "buffered", 0, "haypile's MaxBuffered, bytes; default: its own, for callbacks 512 KiB")
 	flag.StringVar(&j.mode, "mode", "publish", "what is measured")
@@ -123,6 +123,9 @@ func whole(ctx context.Context, j *job) (*result, error) {
 		}
 		defer stop()
 		j.url = url
+	}
+	if err := j.locate(); err != nil {
+		return nil, err
 	}
 	if err := prepare(j); err != nil {
 		return nil, err
