@@ -81,9 +81,9 @@ func (a *amqp091Client) run(n int) error {
 	return a.j.counted(n, q.Messages, q.Consumers)
 }
 
-// ask makes a passive declare on each channel.
+// ask makes passive declares.
 func (a *amqp091Client) ask() (q amqp.Queue, err error) {
-	for _, ch := range a.ch {
+	for _, ch := range a.ch[a.j.asking(len(a.ch)):] {
 		if q, err = a.declare(ch); err != nil {
 			return q, err
 		}

@@ -123,9 +123,10 @@ func (k *callbackClient) run(n int) error {
 // ask ends a mode: all that was sent before has been taken when the last answer
 // comes.
 func (k *callbackClient) ask() error {
-	for i, ch := range k.ch {
+	ask := k.ch[k.j.asking(len(k.ch)):]
+	for i, ch := range ask {
 		var done func(*wire.QueueDeclareOk, error)
-		if i == len(k.ch)-1 {
+		if i == len(ask)-1 {
 			done = k.answered
 		}
 		if err := ch.QueueDeclare(&wire.QueueDeclare{Queue: k.j.target(), Passive: true}, done); err != nil {

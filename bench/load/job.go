@@ -155,6 +155,16 @@ func (j *job) source(n int) string {
 	return fmt.Sprintf("%dx%d", n, j.size)
 }
 
+// asking are those of k channels that are asked after the last message. A sink takes
+// what comes on a connection in order, so there the last of them speaks for all:
+// asking each would make many channels look dear.
+func (j *job) asking(k int) (first int) {
+	if j.sink {
+		return k - 1
+	}
+	return 0
+}
+
 // counted checks what a declare of the sink tells after the n messages of a
 // connection. Another broker may still be counting: verify looks at its queue later.
 func (j *job) counted(n int, messages, consumers int) error {
