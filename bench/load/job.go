@@ -170,7 +170,9 @@ func (j *job) asking(k int) (first int) {
 func (j *job) counted(n int, messages, consumers int) error {
 	switch {
 	case j.publishes() && j.sink && messages != n:
-		return fmt.Errorf("the broker counted %d of %d messages", messages, n)
+		return fmt.Errorf("the sink counted %d of %d messages", messages, n)
+	case j.publishes() && j.sink && uint32(consumers) != uint32(n*j.size):
+		return fmt.Errorf("the sink counted %d bytes in bodies, not %d, modulo 2^32", consumers, n*j.size)
 	case j.acks() && j.sink && consumers != n:
 		return fmt.Errorf("the sink counted acks for %d of %d messages", consumers, n)
 	}
