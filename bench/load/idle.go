@@ -14,7 +14,7 @@ import (
 // idle opens connections, holds them while heartbeats come and go, and looks at
 // what each has cost. The messages of its result are connections, and its times
 // those of holding them.
-func idle(ctx context.Context, j *job) (*result, error) {
+func idle(ctx context.Context, j *job, profile *profiles) (*result, error) {
 	j.heartbeat = 10 * time.Second
 	warm, _, err := openAll(ctx, j, max(10, j.n/10)) // what is there once for all
 	defer closeAll(warm)
@@ -27,13 +27,20 @@ func idle(ctx context.Context, j *job) (*result, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := profile.start(); err != nil {
+		return nil, err
+	}
 	start := usage.Now()
 	select {
 	case <-time.After(j.hold):
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		err = ctx.Err()
 	}
 	used := usage.Now().Since(start)
+	profile.stop()
+	if err != nil {
+		return nil, err
+	}
 	after := usage.Settled()
 	if err := writeHeap(j.memProfile); err != nil {
 		return nil, err
