@@ -107,9 +107,9 @@ func (b *bench) sink(r *report) (err error) {
 }
 
 func (b *bench) idle(r *report) (err error) {
-	n, hold := 10_000, "16s"
+	n, hold := most(10_000), "16s"
 	if b.quick {
-		n, hold = 2_000, "1s"
+		n, hold = most(2_000), "1s"
 	}
 	idle := newRow("idle", "idle", n, "-hold", hold)
 	idle.least = n

@@ -16,8 +16,11 @@ const page = "README.md"
 type report struct {
 	dir                  string
 	machine              []string
+	began                time.Time
 	took                 time.Duration
 	quick                bool
+	rounds               int
+	left                 []string // what is not in it
 	sink, rabbitmq, idle *table
 	curves               []*curve
 }
