@@ -70,6 +70,28 @@ func writeTable(b *strings.Builder, m measure, kind string, t *table, against su
 	}
 }
 
+// summary has the best of haypile's adapters for each API.
+func (t *table) summary(m measure) *table {
+	short := &table{rows: t.rows, subjects: t.of(func(s subject) bool { return s.name == floor.name || isPeer(s) }).subjects, cells: map[[2]string]series{}}
+	for _, r := range t.rows {
+		for _, s := range short.subjects {
+			short.cells[[2]string{r.name, s.name}] = t.at(r, s)
+		}
+	}
+	for api, is := range map[string]func(subject) bool{"blocking": isBlocking, "callback": isCallback} {
+		part := t.of(is)
+		for _, r := range t.rows {
+			if v, ok := part.best(r, m); ok {
+				short.cells[[2]string{r.name, bestOf(api).name}] = series{{m.name: v}}
+			}
+		}
+	}
+	short.subjects = append(short.subjects, bestOf("blocking"), bestOf("callback"))
+	return short
+}
+
+func bestOf(api string) subject { return subject{name: api + ", best adapter", api: api} }
+
 // has tells that a subject has any of the rows.
 func (t *table) has(s subject) bool {
 	return slices.ContainsFunc(t.rows, func(r row) bool { return len(t.at(r, s)) > 0 })

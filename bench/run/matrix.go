@@ -73,7 +73,7 @@ func sinkRows() []row {
 	sizes := []struct {
 		name, bytes string
 		part        int // how many times fewer messages than the smallest
-	}{{"64 B", "64", 1}, {"1 KiB", "1024", 3}, {"64 KiB", "65536", 100}, {"1 MiB", "1048576", 500}}
+	}{{"64 B", "64", 1}, {"1 KiB", "1024", 3}, {"64 KiB", "65536", 25}, {"1 MiB", "1048576", 500}}
 	var rows []row
 	for _, mode := range []string{"publish", "consume-auto"} {
 		for _, s := range sizes {

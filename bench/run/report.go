@@ -97,7 +97,10 @@ func (r *report) writeSink(b *strings.Builder) error {
 		writeTable(b, m, "blocking", blocking.trips(), amqp091)
 		writeTable(b, m, "callbacks", callback.trips(), floor)
 	}
-	return r.chart(b, "cpu-sink.svg", "µs of CPU per message, against a sink (log)", r.sink, cpu)
+	return errors.Join(
+		r.chart(b, "cpu-best.svg", "µs of CPU per message, against a sink (log)", r.sink.summary(cpu), cpu),
+		r.chart(b, "cpu-sink.svg", "µs of CPU per message on each adapter, against a sink (log)", r.sink, cpu),
+	)
 }
 
 func (r *report) writeRabbitMQ(b *strings.Builder) error {

@@ -126,7 +126,7 @@ func TestAReportIsWritten(t *testing.T) {
 		}
 	}
 	charts, err := filepath.Glob(filepath.Join(dir, "*.svg"))
-	if err != nil || len(charts) != 5 {
+	if err != nil || len(charts) != 6 {
 		t.Fatalf("charts %v, %v", charts, err)
 	}
 	for _, file := range charts {
