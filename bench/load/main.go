@@ -26,7 +26,7 @@
 //	consume-auto      deliveries that need no ack, to -consumers with a channel each
 //	consume-props     with properties, which -read has it decode
 //	consume-ack       a prefetch of -window, an ack for each
-//	consume-multi     an ack for a hundred
+//	consume-multi     an ack for a hundred, of which -n had better be a multiple
 //	rpc               a passive declare, one at a time
 //	pingpong          a publish, then its delivery on the same connection
 //	idle              -n connections with a channel and heartbeats of ten seconds,
