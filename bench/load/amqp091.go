@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 )
@@ -21,6 +20,9 @@ func openAMQP091(ctx context.Context, j *job, trips *latencies) (client, error) 
 	conn, err := amqp.DialConfig(j.url, amqp.Config{Heartbeat: j.heartbeat, TLSClientConfig: j.tlsConfig(), Locale: "en_US"})
 	if err != nil {
 		return nil, err
+	}
+	if j.mode != modeIdle { // where all that we hold would count as its memory
+		context.AfterFunc(ctx, func() { conn.Close() }) // a request knows no context
 	}
 	a := &amqp091Client{ctx: ctx, j: j, conn: conn, trips: trips}
 	if err := a.ready(); err != nil {
@@ -79,9 +81,9 @@ func (a *amqp091Client) run(n int) error {
 	return a.j.counted(n, q.Messages, q.Consumers)
 }
 
-// ask makes a passive declare on each channel.
+// ask makes passive declares.
 func (a *amqp091Client) ask() (q amqp.Queue, err error) {
-	for _, ch := range a.ch {
+	for _, ch := range a.ch[a.j.asking(len(a.ch)):] {
 		if q, err = a.declare(ch); err != nil {
 			return q, err
 		}
@@ -94,5 +96,3 @@ func (a *amqp091Client) declare(ch *amqp.Channel) (amqp.Queue, error) {
 }
 
 func (a *amqp091Client) close() { a.conn.Close() }
-
-var errEnded = errors.New("the deliveries ended")

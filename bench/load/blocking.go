@@ -82,10 +82,10 @@ func (b *blockingClient) run(n int) error {
 	return b.j.counted(n, int(reply.MessageCount), int(reply.ConsumerCount))
 }
 
-// ask makes a passive declare on each channel, so that all they sent has been taken
-// before the answer to the last.
+// ask makes passive declares, so that all that was sent has been taken before the
+// answer to the last.
 func (b *blockingClient) ask() (reply *blocking.QueueDeclareOk, err error) {
-	for _, ch := range b.ch {
+	for _, ch := range b.ch[b.j.asking(len(b.ch)):] {
 		if reply, err = ch.QueueDeclare(b.ctx, &blocking.QueueDeclare{Queue: b.j.target(), Passive: true}); err != nil {
 			return nil, err
 		}

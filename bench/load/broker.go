@@ -2,10 +2,12 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -28,29 +30,41 @@ var errWhole = errors.New("no part")
 // partly does the part that was asked for, and prints a line when it is done, or
 // ready.
 func partly(ctx context.Context, j *job) error {
-	switch part := os.Getenv(partVariable); part {
-	case "":
+	part := os.Getenv(partVariable)
+	if part == "" {
 		return errWhole
+	}
+	go func() {
+		io.Copy(io.Discard, os.Stdin)
+		os.Exit(1)
+	}()
+	switch part {
 	case "sink":
 		return serveSink(j)
 	case "prepare":
 		return withChannel(ctx, j, func(conn *blocking.Conn, ch *blocking.Channel) error { return fill(ctx, j, conn, ch) })
 	case "verify":
 		return withChannel(ctx, j, func(_ *blocking.Conn, ch *blocking.Channel) error { return inspect(ctx, j, ch) })
+	case "drop":
+		return withChannel(ctx, j, func(_ *blocking.Conn, ch *blocking.Channel) error { return drop(ctx, j, ch) })
 	default:
 		return fmt.Errorf("no part %q", part)
 	}
 }
 
-// startPart runs a part of the job, up to the line that it prints.
+// startPart runs a part of the job, up to the line that it prints. A part ends with
+// this process, whose end is that of its input.
 func startPart(part string, j *job) (line string, cmd *exec.Cmd, err error) {
 	self, err := os.Executable()
 	if err != nil {
 		return "", nil, err
 	}
-	cmd = exec.Command(self, "-mode", j.mode, "-url", j.url, "-queue", j.queue, "-n", strconv.Itoa(j.n), "-size", strconv.Itoa(j.size), "-tls="+strconv.FormatBool(j.tls))
+	cmd = exec.Command(self, "-mode", j.mode, "-url", j.url, "-queue", j.queue, "-n", strconv.Itoa(j.n), "-size", strconv.Itoa(j.size), "-tls="+strconv.FormatBool(j.tls), "-timeout", j.timeout.String())
 	cmd.Env = append(os.Environ(), partVariable+"="+part)
 	cmd.Stderr = os.Stderr
+	if _, err := cmd.StdinPipe(); err != nil {
+		return "", nil, err
+	}
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return "", nil, err
@@ -59,9 +73,9 @@ func startPart(part string, j *job) (line string, cmd *exec.Cmd, err error) {
 		return "", nil, err
 	}
 	line, err = bufio.NewReader(out).ReadString('\n')
-	if err != nil {
+	if err != nil { // it has said why
 		cmd.Process.Kill()
-		return "", nil, errors.Join(fmt.Errorf("%s: %w", part, err), cmd.Wait())
+		return "", nil, fmt.Errorf("%s: %w", part, cmp.Or(cmd.Wait(), err))
 	}
 	return strings.TrimSpace(line), cmd, nil
 }
@@ -114,11 +128,14 @@ func prepare(j *job) error {
 }
 
 // verify looks at what the broker has left.
-func verify(j *job) error {
+func verify(j *job) error { return leave(j, "verify") }
+
+// leave has a part delete the queue, where the broker has one.
+func leave(j *job, part string) error {
 	if j.sink {
 		return nil
 	}
-	_, cmd, err := startPart("verify", j)
+	_, cmd, err := startPart(part, j)
 	if err != nil {
 		return err
 	}
@@ -149,7 +166,7 @@ func fill(ctx context.Context, j *job, conn *blocking.Conn, ch *blocking.Channel
 		fmt.Println("sink")
 		return nil
 	}
-	if _, err := ch.QueueDeclare(ctx, &blocking.QueueDeclare{Queue: j.queue}); err != nil {
+	if _, err := ch.QueueDeclare(ctx, &blocking.QueueDeclare{Queue: j.queue, Durable: true}); err != nil {
 		return err
 	}
 	if _, err := ch.QueuePurge(ctx, &blocking.QueuePurge{Queue: j.queue}); err != nil {
@@ -181,9 +198,13 @@ func inspect(ctx context.Context, j *job, ch *blocking.Channel) error {
 		want = j.n
 	}
 	err := expect(ctx, j, ch, want)
-	_, failed := ch.QueueDelete(ctx, &blocking.QueueDelete{Queue: j.queue})
+	return errors.Join(err, drop(ctx, j, ch))
+}
+
+func drop(ctx context.Context, j *job, ch *blocking.Channel) error {
+	_, err := ch.QueueDelete(ctx, &blocking.QueueDelete{Queue: j.queue})
 	fmt.Println("done")
-	return errors.Join(err, failed)
+	return err
 }
 
 // patience is how long a broker may take to count.

@@ -18,6 +18,7 @@ const callbackBuffer = 512 << 10
 // runs.
 type callbackClient struct {
 	core.NopClient
+	ctx   context.Context
 	j     *job
 	conn  *driver.Conn
 	ch    []*core.Channel
@@ -37,7 +38,7 @@ func openCallback(ctx context.Context, j *job, trips *latencies) (client, error)
 		return nil, err
 	}
 	params.Client.MaxBuffered = cmp.Or(j.buffered, callbackBuffer)
-	k := &callbackClient{j: j, trips: trips, done: make(chan error, 1)}
+	k := &callbackClient{ctx: ctx, j: j, trips: trips, done: make(chan error, 1)}
 	channels := 1
 	switch j.mode {
 	case modePublish, modeProps:
@@ -99,7 +100,10 @@ func (k *callbackClient) await(fn func(c *core.Conn) error) error {
 	case err := <-k.done:
 		return err
 	case <-k.conn.Done():
-		return errors.Join(errors.New("the connection ended"), k.conn.Err())
+		return errors.Join(errEnded, k.conn.Err())
+	case <-k.ctx.Done():
+		k.conn.Abort()
+		return k.ctx.Err()
 	}
 }
 
@@ -119,9 +123,10 @@ func (k *callbackClient) run(n int) error {
 // ask ends a mode: all that was sent before has been taken when the last answer
 // comes.
 func (k *callbackClient) ask() error {
-	for i, ch := range k.ch {
+	ask := k.ch[k.j.asking(len(k.ch)):]
+	for i, ch := range ask {
 		var done func(*wire.QueueDeclareOk, error)
-		if i == len(k.ch)-1 {
+		if i == len(ask)-1 {
 			done = k.answered
 		}
 		if err := ch.QueueDeclare(&wire.QueueDeclare{Queue: k.j.target(), Passive: true}, done); err != nil {

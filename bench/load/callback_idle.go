@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 
 	"github.com/haypile/haypile/adapters/driver"
 	"github.com/haypile/haypile/core"
@@ -28,7 +29,13 @@ func openResting(ctx context.Context, j *job, params driver.Params) (client, err
 		}
 	})
 	if err == nil {
-		err = <-ready
+		select {
+		case err = <-ready:
+		case <-conn.Done():
+			err = errors.Join(errEnded, conn.Err())
+		case <-ctx.Done():
+			err = ctx.Err()
+		}
 	}
 	if err != nil {
 		conn.Abort()

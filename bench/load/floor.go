@@ -71,13 +71,16 @@ func openFloor(ctx context.Context, j *job, trips *latencies) (client, error) {
 	return f, nil
 }
 
-// shakeHands comes in as guest and opens the channels from 1 on.
+// shakeHands comes in and opens the channels from 1 on.
 func (f *floorClient) shakeHands(vhost string, channels int) error {
-	tune := []byte{0, 0, 0, 2, 0, 0, 0, byte(f.j.heartbeat.Seconds())}
+	tune := []byte{2047 >> 8, 2047 & 0xFF, 0, 2, 0, 0, 0, byte(f.j.heartbeat.Seconds())} // RabbitMQ refuses more channels
 	open := append([]byte{byte(len(vhost))}, vhost...)
+	sasl := f.j.credentials()
+	startOk := append([]byte("\x00\x00\x00\x00\x05PLAIN"), binary.BigEndian.AppendUint32(nil, uint32(len(sasl)))...)
+	startOk = append(append(startOk, sasl...), "\x05en_US"...)
 	steps := [][]byte{
 		[]byte("AMQP\x00\x00\x09\x01"),
-		floorFrame(0, 10, 11, []byte("\x00\x00\x00\x00\x05PLAIN\x00\x00\x00\x0c\x00guest\x00guest\x05en_US")...),
+		floorFrame(0, 10, 11, startOk...),
 		append(floorFrame(0, 10, 31, tune...), floorFrame(0, 10, 40, append(open, 0, 0)...)...),
 	}
 	for i := range channels {

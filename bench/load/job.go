@@ -3,7 +3,10 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
+	"math"
+	"net"
 	"net/url"
 	"slices"
 	"strings"
@@ -73,7 +76,10 @@ var modes = []string{modePublish, modeProps, modeConfirm, modeParallel, modeAuto
 const multiple = 100
 
 // errMode is a mode that a peer does not have.
-var errMode = fmt.Errorf("this peer has no such mode")
+var errMode = errors.New("this peer has no such mode")
+
+// errEnded is a connection, or what it delivers, that ended before the messages did.
+var errEnded = errors.New("the connection ended")
 
 func (j *job) check() error {
 	if peers[j.peer+" "+j.api] == nil {
@@ -96,7 +102,24 @@ func (j *job) check() error {
 	if j.mode == modeMulti && j.window < multiple {
 		return fmt.Errorf("-window is %d, %s needs %d", j.window, modeMulti, multiple)
 	}
+	if j.acks() && j.window > math.MaxUint16 {
+		return fmt.Errorf("-window is %d, a prefetch is at most %d", j.window, math.MaxUint16)
+	}
+	if j.mode == modeIdle && j.hold <= 0 {
+		return fmt.Errorf("-hold is %v", j.hold)
+	}
+	if least := j.takers(); j.n < least {
+		return fmt.Errorf("-n is %d, must be at least %d, a message for each", j.n, least)
+	}
 	return nil
+}
+
+// takers are who share the messages.
+func (j *job) takers() int {
+	if j.mode == modeAuto || j.mode == modeRead {
+		return j.conns * j.consumers
+	}
+	return j.conns
 }
 
 func (j *job) publishes() bool { return strings.HasPrefix(j.mode, "publish") }
@@ -132,12 +155,24 @@ func (j *job) source(n int) string {
 	return fmt.Sprintf("%dx%d", n, j.size)
 }
 
+// asking are those of k channels that are asked after the last message. A sink takes
+// what comes on a connection in order, so there the last of them speaks for all:
+// asking each would make many channels look dear.
+func (j *job) asking(k int) (first int) {
+	if j.sink {
+		return k - 1
+	}
+	return 0
+}
+
 // counted checks what a declare of the sink tells after the n messages of a
 // connection. Another broker may still be counting: verify looks at its queue later.
 func (j *job) counted(n int, messages, consumers int) error {
 	switch {
 	case j.publishes() && j.sink && messages != n:
-		return fmt.Errorf("the broker counted %d of %d messages", messages, n)
+		return fmt.Errorf("the sink counted %d of %d messages", messages, n)
+	case j.publishes() && j.sink && uint32(consumers) != uint32(n*j.size):
+		return fmt.Errorf("the sink counted %d bytes in bodies, not %d, modulo 2^32", consumers, n*j.size)
 	case j.acks() && j.sink && consumers != n:
 		return fmt.Errorf("the sink counted acks for %d of %d messages", consumers, n)
 	}
@@ -163,6 +198,20 @@ func (j *job) tlsConfig() *tls.Config {
 	return &tls.Config{InsecureSkipVerify: true}
 }
 
+// locate has the URL say whether TLS is talked, which all peers go by.
+func (j *job) locate() error {
+	u, err := url.Parse(j.url)
+	if err != nil {
+		return err
+	}
+	if j.tls {
+		u.Scheme = "amqps"
+	}
+	j.tls = u.Scheme == "amqps"
+	j.url = u.String()
+	return nil
+}
+
 // address is where the broker listens, and its virtual host.
 func (j *job) address() (hostPort, vhost string, err error) {
 	u, err := url.Parse(j.url)
@@ -170,10 +219,24 @@ func (j *job) address() (hostPort, vhost string, err error) {
 		return "", "", err
 	}
 	if hostPort = u.Host; u.Port() == "" {
-		hostPort += ":5672"
+		port := "5672"
+		if j.tls {
+			port = "5671"
+		}
+		hostPort = net.JoinHostPort(u.Hostname(), port)
 	}
 	if vhost = strings.TrimPrefix(u.Path, "/"); vhost == "" {
 		vhost = "/"
 	}
 	return hostPort, vhost, nil
+}
+
+// credentials are the URL's, as SASL PLAIN has them.
+func (j *job) credentials() string {
+	name, password := "guest", "guest"
+	if u, err := url.Parse(j.url); err == nil && u.User != nil {
+		name = u.User.Username()
+		password, _ = u.User.Password()
+	}
+	return "\x00" + name + "\x00" + password
 }

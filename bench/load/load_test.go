@@ -82,6 +82,47 @@ func TestOptionsWork(t *testing.T) {
 	}
 }
 
+func TestEveryPeerGivesUpInTime(t *testing.T) {
+	for _, peer := range []string{"-peer floor", "-peer amqp091", "-api blocking", "-api callback"} {
+		t.Run(strings.ReplaceAll(peer, "-", ""), func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
+			defer cancel()
+			j := parse(strings.Fields(peer + " -mode rpc -n 10000000"))
+			ended := make(chan error, 1)
+			go func() {
+				_, err := whole(ctx, j)
+				ended <- err
+			}()
+			select {
+			case err := <-ended:
+				if err == nil {
+					t.Error("it was done")
+				}
+			case <-time.After(time.Minute):
+				t.Error("it goes on")
+			}
+		})
+	}
+}
+
+func TestTheURLSaysWhetherTLSIsTalked(t *testing.T) {
+	for flags, want := range map[string]string{
+		"-url amqp://u:p@host/v":      "amqp://u:p@host/v host:5672",
+		"-url amqps://host":           "amqps://host host:5671",
+		"-url amqp://host -tls":       "amqps://host host:5671",
+		"-url amqps://[::1]:99/ -tls": "amqps://[::1]:99/ [::1]:99",
+	} {
+		j := parse(strings.Fields(flags))
+		if err := j.locate(); err != nil {
+			t.Fatal(err)
+		}
+		address, _, err := j.address()
+		if got := j.url + " " + address; err != nil || got != want || j.tls != strings.HasPrefix(want, "amqps") {
+			t.Errorf("%s: %s, TLS %v, %v", flags, got, j.tls, err)
+		}
+	}
+}
+
 func TestRoundTripsHaveLatencies(t *testing.T) {
 	r, err := run(t, "-mode rpc -n 100")
 	if err != nil {
@@ -93,7 +134,7 @@ func TestRoundTripsHaveLatencies(t *testing.T) {
 }
 
 func TestNonsenseIsRefused(t *testing.T) {
-	for _, flags := range []string{"-peer nobody", "-mode nothing", "-n 0", "-window 0", "-api callback -mode publish-parallel", "-mode consume-multi -window 10"} {
+	for _, flags := range []string{"-peer nobody", "-mode nothing", "-n 0", "-window 0", "-api callback -mode publish-parallel", "-mode consume-multi -window 10", "-mode consume-ack -window 65536", "-mode consume-auto -consumers 20 -n 10", "-conns 20 -n 10", "-mode idle -hold 0s -n 1"} {
 		t.Run(flags, func(t *testing.T) {
 			if _, err := run(t, flags); err == nil {
 				t.Error("it was taken")

@@ -26,7 +26,7 @@
 //	consume-auto      deliveries that need no ack, to -consumers with a channel each
 //	consume-props     with properties, which -read has it decode
 //	consume-ack       a prefetch of -window, an ack for each
-//	consume-multi     an ack for a hundred
+//	consume-multi     an ack for a hundred, of which -n had better be a multiple
 //	rpc               a passive declare, one at a time
 //	pingpong          a publish, then its delivery on the same connection
 //	idle              -n connections with a channel and heartbeats of ten seconds,
@@ -38,15 +38,19 @@
 // Times are CPU time of this process. Where a mode has round trips (rpc, pingpong,
 // publish-confirm with -window 1), p50_us and p99_us are theirs. writes_per_msg is
 // of system calls, those that wake a thread among them; -1 where the system does
-// not count. For idle, a message is a connection.
+// not count. Those of idle, where a message is a connection, come with what each
+// holds: resident_bytes, heap_bytes, stack_bytes and goroutines, and with
+// cpu_percent, of a core for all of them.
 package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"log"
 	"os"
+	"os/signal"
 	"time"
 
 	"github.com/haypile/haypile/bench/internal/files"
@@ -55,7 +59,10 @@ import (
 func main() {
 	log.SetFlags(0)
 	j := parse(os.Args[1:])
-	ctx, cancel := context.WithTimeout(context.Background(), j.timeout)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second interrupt ends the program at once
+	ctx, cancel := context.WithTimeout(ctx, j.timeout)
 	defer cancel()
 	err := partly(ctx, j)
 	if err == errWhole {
@@ -78,7 +85,7 @@ func parse(args []string) *job {
 	flag.StringVar(&j.api, "api", "blocking", "blocking or callback")
 	flag.StringVar(&j.url, "url", "", "the broker; default: a sink")
 	flag.StringVar(&j.vhost, "vhost", "", "virtual host of the sink that is started: eager, hold1000; default: eager for round trips")
-	flag.BoolVar(&j.tls, "tls", false, "talk TLS, with whatever certificate the broker has")
+	flag.BoolVar(&j.tls, "tls", false, "talk TLS, as a URL of amqps does, with whatever certificate the broker has")
 	flag.DurationVar(&j.budget, "budget", 0, "haypile's latency budget")
 	flag.IntVar(&j.buffered, "buffered", 0, "haypile's MaxBuffered, bytes; default: its own, for callbacks 512 KiB")
 	flag.StringVar(&j.mode, "mode", "publish", "what is measured")
@@ -96,6 +103,9 @@ func parse(args []string) *job {
 	flag.StringVar(&j.cpuProfile, "cpuprofile", "", "a file for the CPU profile")
 	flag.StringVar(&j.memProfile, "memprofile", "", "a file for the profile of allocations, of all of them; this costs time")
 	flag.Parse(args) // which ends the program on errors
+	if flag.NArg() > 0 {
+		log.Fatalf("what is %q?", flag.Arg(0))
+	}
 	if j.vhost == "" && j.hasRoundTrips() {
 		j.vhost = "eager"
 	}
@@ -116,12 +126,15 @@ func whole(ctx context.Context, j *job) (*result, error) {
 		defer stop()
 		j.url = url
 	}
+	if err := j.locate(); err != nil {
+		return nil, err
+	}
 	if err := prepare(j); err != nil {
 		return nil, err
 	}
 	r, err := measure(ctx, j)
 	if err != nil {
-		return nil, fmt.Errorf("%s %s %s %s: %w", j.peer, j.adapter, j.api, j.mode, err)
+		return nil, errors.Join(fmt.Errorf("%s %s %s %s: %w", j.peer, j.adapter, j.api, j.mode, err), leave(j, "drop"))
 	}
 	return r, verify(j)
 }

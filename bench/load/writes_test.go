@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/haypile/haypile/adapters/blocking"
+	"github.com/haypile/haypile/bench/internal/loops"
 )
 
 // slowConn counts writes, and holds the first after arm up until release.
@@ -31,7 +32,7 @@ func (c *slowConn) arm() {
 	c.armed.Store(true)
 }
 
-// open connects to a sink through a slowConn.
+// openSlowly connects to a sink through a slowConn.
 func openSlowly(t *testing.T, ctx context.Context) (*slowConn, *blocking.Channel) {
 	t.Helper()
 	url, stop, err := startSink(&job{mode: modePublish})
@@ -117,5 +118,24 @@ func TestAcksShareWrites(t *testing.T) {
 	}
 	if got := slow.writes.Load(); got > fewest {
 		t.Errorf("%d writes for %d acks", got, messages)
+	}
+}
+
+// Of callbacks the writes are the same whenever they come, but for how much the
+// kernel takes of one.
+func TestCallbacksShareWrites(t *testing.T) {
+	const most = 0.02 // a message
+	for _, mode := range []string{modePublish, modeProps, modeConfirm, modeAck, modeMulti} {
+		for _, adapter := range loops.Names {
+			t.Run(mode+" on "+adapter, func(t *testing.T) {
+				r, err := run(t, "-api callback -n 20000 -mode "+mode+" -adapter "+adapter)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got := r.writes(); got > most {
+					t.Errorf("%.4f writes a message, want at most %v", got, most)
+				}
+			})
+		}
 	}
 }

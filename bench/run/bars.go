@@ -22,7 +22,7 @@ func barChart(title string, t *table, m measure) []byte {
 		}
 	}
 	keys := (len(t.subjects) + 2) / 3
-	top := 40 + keys*barKey
+	top := 54 + keys*barKey
 	height := top + bars*barHeight + len(t.rows)*barGap + 30
 	c, colour := newCanvas(barWidth, height), colours(t.subjects)
 	c.text(10, 20, "start", title)
@@ -31,10 +31,11 @@ func barChart(title string, t *table, m measure) []byte {
 		c.rect(x, y, 10, 10, colour[i])
 		c.text(x+15, y+9, "start", s.name)
 	}
-	axis := newScale(values, barWidth-barLabels-70)
+	axis := newScale(values, barWidth-barLabels-50)
 	for _, v := range axis.decades() {
 		x := barLabels + axis.at(v)
 		c.line(x, float64(top), x, float64(height-24), "#d0d7de", 1)
+		c.text(x, float64(top-6), "middle", label(v))
 		c.text(x, float64(height-8), "middle", label(v))
 	}
 	y := float64(top)
@@ -45,7 +46,9 @@ func barChart(title string, t *table, m measure) []byte {
 			if !ok {
 				continue
 			}
-			c.rect(barLabels, y, max(1, axis.at(v)), barHeight-2, colour[i])
+			long := max(1, axis.at(v))
+			c.rect(barLabels, y, long, barHeight-2, colour[i])
+			c.small(barLabels+long+4, y+barHeight-3, number(v))
 			y += barHeight
 		}
 		y += barGap

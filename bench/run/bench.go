@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // bench makes measurements by the program load.
@@ -26,18 +27,26 @@ func newBench(p *plan) (*bench, error) {
 		return nil, err
 	}
 	b := &bench{plan: p, folder: folder}
-	build := exec.Command("go", "build", "-o", b.load(), "./load")
+	build := exec.CommandContext(p.ctx, "go", "build", "-o", b.load(), "./load")
 	build.Stdout, build.Stderr = os.Stderr, os.Stderr
 	if err = build.Run(); err != nil {
 		err = fmt.Errorf("building load, which is in the folder bench: %w", err)
 	} else {
-		b.raw, err = os.Create(filepath.Join(p.out, "raw.txt"))
+		b.raw, err = os.Create(filepath.Join(p.out, p.rawFile()))
 	}
 	if err != nil {
 		b.close()
 		return nil, err
 	}
 	return b, nil
+}
+
+// rawFile is where the lines of load go; those of profiled runs are no measurements.
+func (p *plan) rawFile() string {
+	if p.profile {
+		return filepath.Join(profiles, "raw.txt")
+	}
+	return "raw.txt"
 }
 
 func (b *bench) close() {
@@ -54,7 +63,9 @@ type values map[string]float64
 
 // measure runs load once.
 func (b *bench) measure(args ...string) (values, error) {
-	cmd := exec.Command(b.load(), args...)
+	cmd := exec.CommandContext(b.ctx, b.load(), args...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // so that it leaves nothing behind
+	cmd.WaitDelay = 10 * time.Second
 	var complaints bytes.Buffer
 	cmd.Stderr = &complaints
 	out, err := cmd.Output()
@@ -98,13 +109,13 @@ func (s series) of(name string) []float64 {
 	return all
 }
 
-// median is the middle one, and false where there is none.
+// median is the middle one, or between two, and false where there is none.
 func (s series) median(name string) (float64, bool) {
 	all := s.of(name)
 	if len(all) == 0 {
 		return 0, false
 	}
-	return all[len(all)/2], true
+	return (all[(len(all)-1)/2] + all[len(all)/2]) / 2, true
 }
 
 // table has the series by row and subject.

@@ -15,41 +15,42 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"log"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
+	"syscall"
 	"time"
 )
 
 // plan is what is asked for.
 type plan struct {
+	ctx      context.Context
 	out      string
 	quick    bool
 	rounds   int
 	rabbitmq string
 	profile  bool
 	only     *regexp.Regexp
-	parts    string
+	parts    []string
 }
+
+var allParts = []string{"sink", "rabbitmq", "idle", "scale"}
 
 func main() {
 	log.SetFlags(0)
-	var p plan
-	flag.StringVar(&p.out, "out", "results", "the folder to write to")
-	flag.BoolVar(&p.quick, "quick", false, "one round of a tenth, without the curves")
-	flag.IntVar(&p.rounds, "rounds", 3, "rounds, of which the median counts")
-	flag.StringVar(&p.rabbitmq, "rabbitmq", "", `a broker's URI, or "none"; default: one that is started for it, if RabbitMQ is installed`)
-	flag.BoolVar(&p.profile, "profile", false, "write profiles, and measure nothing")
-	flag.StringVar(&p.parts, "parts", "sink,rabbitmq,idle,scale", "what to measure")
-	only := flag.String("only", "", "the rows to measure, a regular expression")
-	flag.Parse()
-	var err error
-	if p.only, err = regexp.Compile(*only); err == nil {
+	p, err := parsePlan(os.Args[1:])
+	if err == nil {
+		var stop context.CancelFunc
+		p.ctx, stop = signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+		context.AfterFunc(p.ctx, stop) // a second one ends the program at once
 		err = p.run()
 	}
 	if err != nil {
@@ -57,11 +58,39 @@ func main() {
 	}
 }
 
-func (p *plan) run() error {
-	if p.quick {
+// parsePlan ends the program where flags are none.
+func parsePlan(args []string) (*plan, error) {
+	p := &plan{}
+	flag := flag.NewFlagSet("run", flag.ExitOnError)
+	flag.StringVar(&p.out, "out", "results", "the folder to write to")
+	flag.BoolVar(&p.quick, "quick", false, "one round of a tenth, without the curves")
+	flag.IntVar(&p.rounds, "rounds", 3, "rounds, of which the median counts")
+	flag.StringVar(&p.rabbitmq, "rabbitmq", "", `a broker's URI, or "none"; default: one that is started for it, if RabbitMQ is installed`)
+	flag.BoolVar(&p.profile, "profile", false, "write profiles, and measure nothing")
+	parts := flag.String("parts", strings.Join(allParts, ","), "what to measure")
+	only := flag.String("only", "", "the rows to measure, a regular expression")
+	flag.Parse(args)
+	p.parts = strings.Split(*parts, ",")
+	for _, part := range p.parts {
+		if !slices.Contains(allParts, part) {
+			return nil, fmt.Errorf("no part %q", part)
+		}
+	}
+	switch {
+	case flag.NArg() > 0:
+		return nil, fmt.Errorf("what is %q?", flag.Arg(0))
+	case p.rounds < 1:
+		return nil, fmt.Errorf("-rounds is %d", p.rounds)
+	case p.quick:
 		p.rounds = 1
 	}
-	if err := os.MkdirAll(p.out, 0o755); err != nil {
+	var err error
+	p.only, err = regexp.Compile(*only)
+	return p, err
+}
+
+func (p *plan) run() error {
+	if err := os.MkdirAll(filepath.Join(p.out, filepath.Dir(p.rawFile())), 0o755); err != nil {
 		return err
 	}
 	bench, err := newBench(p)
@@ -69,22 +98,34 @@ func (p *plan) run() error {
 		return err
 	}
 	defer bench.close()
-	began := time.Now()
-	r := &report{dir: p.out}
 	if p.profile {
 		return bench.profileRows()
 	}
+	began := time.Now()
+	r := &report{dir: p.out, quick: p.quick, rounds: p.rounds}
 	for _, part := range []struct {
 		name string
 		run  func(*report) error
 	}{{"sink", bench.sink}, {"rabbitmq", bench.rabbitmq}, {"idle", bench.idle}, {"scale", bench.scale}} {
-		if strings.Contains(p.parts, part.name) && !(p.quick && part.name == "scale") {
+		switch {
+		case !slices.Contains(p.parts, part.name):
+			r.left = append(r.left, part.name)
+		case p.quick && part.name == "scale":
+		default:
 			err = errors.Join(err, part.run(r))
 		}
+		if p.ctx.Err() != nil {
+			return fmt.Errorf("interrupted; the lines of what was measured are in %s", bench.raw.Name())
+		}
+	}
+	if p.only.String() != "" {
+		r.left = append(r.left, "rows that do not match "+p.only.String())
+	}
+	if err != nil {
+		r.left = append(r.left, "what failed")
 	}
 	r.machine = machine(bench.broker)
-	r.took = time.Since(began).Round(time.Second)
-	r.quick = p.quick
+	r.began, r.took = began, time.Since(began).Round(time.Second)
 	if err := errors.Join(err, r.write()); err != nil {
 		return err
 	}

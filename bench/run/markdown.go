@@ -6,24 +6,20 @@ import (
 	"strings"
 )
 
-// only is the table of those subjects whose name begins so.
-func (t *table) only(prefixes ...string) *table {
+// of is the table of those subjects that are to be kept.
+func (t *table) of(keep func(subject) bool) *table {
 	part := &table{rows: t.rows, cells: t.cells}
 	for _, s := range t.subjects {
-		if slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(s.name, p) }) {
+		if keep(s) {
 			part.subjects = append(part.subjects, s)
 		}
 	}
 	return part
 }
 
-func (t *table) without(name string) []subject {
-	return slices.DeleteFunc(slices.Clone(t.subjects), func(s subject) bool { return s.name == name })
-}
-
 // trips is the table of those rows that have round trips.
 func (t *table) trips() *table {
-	part := &table{subjects: t.without(floorCopy.name), cells: t.cells}
+	part := &table{subjects: t.subjects, cells: t.cells}
 	for _, r := range t.rows {
 		if r.mode == "rpc" || r.mode == "pingpong" {
 			part.rows = append(part.rows, r)
@@ -43,39 +39,87 @@ func (t *table) best(r row, m measure) (best float64, ok bool) {
 	return best, ok
 }
 
-func isHaypile(s subject) bool { return s.api == "blocking" || s.api == "callback" }
+// How tables are divided: what can be compared stands in one.
+func isHaypile(s subject) bool  { return s.api == "blocking" || s.api == "callback" }
+func isFloor(s subject) bool    { return s.name == floor.name || s.name == floorCopy.name }
+func isPeer(s subject) bool     { return s.name == amqp091.name }
+func isBlocking(s subject) bool { return s.api == "blocking" && !s.budget }
+func isCallback(s subject) bool { return s.api == "callback" && !s.budget }
+func hasBudget(s subject) bool  { return s.budget }
 
 // writeTable writes a measure, with how haypile's best compares with a subject.
-func writeTable(b *strings.Builder, m measure, kind string, t *table, against string) {
-	if len(t.rows) == 0 {
+func writeTable(b *strings.Builder, m measure, kind string, t *table, against subject) {
+	if len(t.rows) == 0 || !slices.ContainsFunc(t.subjects, isHaypile) {
 		return
 	}
-	title := m.title
-	if kind != "" {
-		title += ": " + kind
-	}
-	fmt.Fprintf(b, "\n%s\n\n| |", title)
-	for _, s := range t.subjects {
+	fmt.Fprintf(b, "\n### %s: %s\n\n| |", m.title, kind)
+	subjects := slices.DeleteFunc(slices.Clone(t.subjects), func(s subject) bool { return !t.has(s) })
+	for _, s := range subjects {
 		fmt.Fprintf(b, " %s |", s.name)
 	}
-	fmt.Fprintf(b, " %s / best |\n|---|%s---:|\n", against, strings.Repeat("---:|", len(t.subjects)))
+	fmt.Fprintf(b, " %s |\n|---|%s---:|\n", m.compared(against), strings.Repeat("---:|", len(subjects)))
 	for _, r := range t.rows {
+		if _, ok := t.best(r, m); !ok {
+			continue // nothing to compare
+		}
 		fmt.Fprintf(b, "| %s |", r.name)
-		for _, s := range t.subjects {
+		for _, s := range subjects {
 			fmt.Fprintf(b, " %s |", cell(t.at(r, s), m))
 		}
 		fmt.Fprintf(b, " %s |\n", t.ratio(r, m, against))
 	}
 }
 
-// ratio is how many times the best of haypile's the subject is.
-func (t *table) ratio(r row, m measure, against string) string {
-	best, ok := t.best(r, m)
-	other, has := t.at(r, subject{name: against}).median(m.name)
-	if !ok || !has || best <= 0 {
-		return "–"
+// summary has the best of haypile's adapters for each API.
+func (t *table) summary(m measure) *table {
+	short := &table{rows: t.rows, subjects: t.of(func(s subject) bool { return s.name == floor.name || isPeer(s) }).subjects, cells: map[[2]string]series{}}
+	for _, r := range t.rows {
+		for _, s := range short.subjects {
+			short.cells[[2]string{r.name, s.name}] = t.at(r, s)
+		}
 	}
-	if other/best > 1000 {
+	for api, is := range map[string]func(subject) bool{"blocking": isBlocking, "callback": isCallback} {
+		part := t.of(is)
+		for _, r := range t.rows {
+			if v, ok := part.best(r, m); ok {
+				short.cells[[2]string{r.name, bestOf(api).name}] = series{{m.name: v}}
+			}
+		}
+	}
+	short.subjects = append(short.subjects, bestOf("blocking"), bestOf("callback"))
+	return short
+}
+
+func bestOf(api string) subject { return subject{name: api + ", best adapter", api: api} }
+
+// has tells that a subject has any of the rows.
+func (t *table) has(s subject) bool {
+	return slices.ContainsFunc(t.rows, func(r row) bool { return len(t.at(r, s)) > 0 })
+}
+
+// bestFirst tells what a ratio is of. Beside the floor it says how many times that
+// the best costs, beside another client how many times better the best is.
+func (m measure) bestFirst(against subject) bool { return m.lessIsMore == isFloor(against) }
+
+// compared is the head of the column of ratios.
+func (m measure) compared(against subject) string {
+	if m.bestFirst(against) {
+		return "best / " + against.name
+	}
+	return against.name + " / best"
+}
+
+// ratio is how haypile's best compares with a subject.
+func (t *table) ratio(r row, m measure, against subject) string {
+	best, ok := t.best(r, m)
+	other, has := t.at(r, against).median(m.name)
+	if m.bestFirst(against) {
+		best, other = other, best
+	}
+	switch {
+	case !ok || !has || best <= 0:
+		return "–"
+	case other/best > 1000:
 		return ">1000"
 	}
 	return number(other / best)

@@ -2,20 +2,19 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 )
 
+// profiles is their folder, among the results.
+const profiles = "profiles"
+
 // profileRows leaves a CPU and an allocation profile for each row against the sink
 // and each subject, in runs of their own: the second kind takes time.
 func (b *bench) profileRows() error {
-	folder := filepath.Join(b.out, "profiles")
-	if err := os.MkdirAll(folder, 0o755); err != nil {
-		return err
-	}
+	folder := filepath.Join(b.out, profiles)
 	subjects := slices.Concat([]subject{amqp091}, everywhere("blocking"), everywhere("callback"))
 	for _, r := range sinkRows() {
 		if !b.only.MatchString(r.name) {

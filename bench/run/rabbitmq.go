@@ -24,10 +24,9 @@ func (b *bench) rabbitmq(r *report) error {
 	if b.broker, err = version(url); err != nil {
 		return err
 	}
-	budget := []string{"-budget", "1ms"}
-	subjects := slices.Concat([]subject{{name: amqp091.name, args: amqp091.args}}, everywhere("blocking"), everywhere("callback"), []subject{haypile("blocking", "stdnet", budget...), haypile("callback", "gnet", budget...)})
+	subjects := slices.Concat([]subject{floor, {name: amqp091.name, args: amqp091.args}}, everywhere("blocking"), everywhere("callback"), []subject{patient(haypile("blocking", "stdnet")), patient(haypile("callback", "gnet"))})
 	if b.quick {
-		subjects = []subject{subjects[0], subjects[1], subjects[len(subjects)-1]}
+		subjects = []subject{subjects[0], subjects[1], subjects[2], subjects[len(subjects)-1]}
 	}
 	r.rabbitmq, err = b.fill(rabbitRows(), subjects, b.rounds, "-url", url)
 	return err

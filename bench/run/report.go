@@ -16,8 +16,11 @@ const page = "README.md"
 type report struct {
 	dir                  string
 	machine              []string
+	began                time.Time
 	took                 time.Duration
 	quick                bool
+	rounds               int
+	left                 []string // what is not in it
 	sink, rabbitmq, idle *table
 	curves               []*curve
 }
@@ -37,17 +40,40 @@ var (
 	p99    = measure{"p99_us", "Round trip, 99th percentile, µs", true}
 )
 
+// legend is what a reader must know.
+const legend = `
+Rows are the modes of [load](../load/main.go), which says what each does; bodies are of 64 bytes unless a row says
+otherwise. Columns are who was measured:
+
+- **blocking on** an adapter: haypile's client for goroutines;
+- **callback on** an adapter: haypile's core, driven by callbacks;
+- **amqp091-go**: github.com/rabbitmq/amqp091-go; against the sink it moves a quarter of the messages, as each takes longer;
+- **floor**: raw sockets, the same bytes in large writes and reads, with no library; **floor with a copy** copies each body
+  that comes besides, as a client must whose deliveries may be kept.
+
+CPU time is that of the client's process, system calls included. The last column compares the best median among haypile's
+in the table: with amqp091-go, how many times better that is; with the floor, how many times as much it takes. Above one is
+good in the first case, and one is as good as can be in the second. A dash is what does not exist or was not measured; k is
+a thousand, M a million. Fractions of an allocation are buffers that grow at first.
+`
+
 // write writes the page and its charts.
 func (r *report) write() error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# Measurements\n\nMade by `go run ./run`, in %v. Every line that was measured is in [raw.txt](raw.txt).\n\n", r.took)
+	fmt.Fprintf(&b, "# Measurements\n\nMade by `cd bench && go run ./run` on %s, in %v. Every line that was measured is in [raw.txt](raw.txt).\n\n", r.began.Format(time.DateOnly), r.took)
 	if r.quick {
 		b.WriteString("This was a quick run: it shows that all works, not how well.\n\n")
+	}
+	if len(r.left) > 0 {
+		fmt.Fprintf(&b, "Not in it: %s.\n\n", strings.Join(r.left, ", "))
 	}
 	for _, line := range r.machine {
 		fmt.Fprintf(&b, "- %s\n", line)
 	}
-	b.WriteString("\nCPU time is that of the client's process. Cells are medians, with the range of all rounds.\n")
+	b.WriteString(legend)
+	if r.rounds > 1 {
+		fmt.Fprintf(&b, "\nCells are medians of %d rounds, with their range; of idle connections and of curves there was one.\n", r.rounds)
+	}
 	var errs []error
 	for _, part := range []func(*strings.Builder) error{r.writeSink, r.writeRabbitMQ, r.writeIdle, r.writeCurves} {
 		errs = append(errs, part(&b))
@@ -60,30 +86,39 @@ func (r *report) writeSink(b *strings.Builder) error {
 	if r.sink == nil {
 		return nil
 	}
-	b.WriteString("\n## Against the sink\n\nA broker that costs next to nothing: what is measured is the client. The floor is raw sockets and\nthe same bytes in large writes and reads, with no library; a blocking client must copy besides.\n")
-	blocking, callback := r.sink.only("floor with a copy", "amqp091-go", "blocking"), r.sink.only("floor", "callback")
-	callback.subjects = callback.without("floor with a copy")
+	b.WriteString("\n## Against the sink\n\nA broker that costs next to nothing: what is measured is the client.\n")
+	blocking := r.sink.of(func(s subject) bool { return isFloor(s) || isPeer(s) || isBlocking(s) })
+	callback := r.sink.of(func(s subject) bool { return s.name == floor.name || isCallback(s) })
 	for _, m := range []measure{cpu, rate, allocs, writes} {
-		writeTable(b, m, "blocking", blocking, amqp091.name)
-		writeTable(b, m, "callbacks", callback, floor.name)
+		writeTable(b, m, "blocking", blocking, amqp091)
+		writeTable(b, m, "callbacks", callback, floor)
 	}
-	trips := r.sink.trips()
 	for _, m := range []measure{p50, p99} {
-		writeTable(b, m, "", trips, amqp091.name)
+		writeTable(b, m, "blocking", blocking.trips(), amqp091)
+		writeTable(b, m, "callbacks", callback.trips(), floor)
 	}
-	return r.chart(b, "cpu-sink.svg", "µs of CPU per message, against a sink (log)", r.sink, cpu)
+	return errors.Join(
+		r.chart(b, "cpu-best.svg", "µs of CPU per message, against a sink (log)", r.sink.summary(cpu), cpu),
+		r.chart(b, "cpu-sink.svg", "µs of CPU per message on each adapter, against a sink (log)", r.sink, cpu),
+	)
 }
 
 func (r *report) writeRabbitMQ(b *strings.Builder) error {
 	if r.rabbitmq == nil {
 		return nil
 	}
-	b.WriteString("\n## Against RabbitMQ\n\nWhere a name ends in \"1 ms\", the connection has a latency budget of that.\n")
-	for _, m := range []measure{rate, cpu, writes} {
-		writeTable(b, m, "", r.rabbitmq, amqp091.name)
-	}
-	for _, m := range []measure{p50, p99} {
-		writeTable(b, m, "", r.rabbitmq.trips(), amqp091.name)
+	b.WriteString("\n## Against RabbitMQ\n\nIt takes most of the machine. Where a name ends in \"1 ms\", the connection has a latency budget of that: it rests so long\nafter each small read, so that a lone round trip takes as much longer.\n")
+	for _, m := range []measure{rate, cpu, writes, p50, p99} {
+		t := r.rabbitmq
+		if m == p50 || m == p99 {
+			t = t.trips()
+		}
+		for _, kind := range []struct {
+			name string
+			is   func(subject) bool
+		}{{"blocking", isBlocking}, {"callbacks", isCallback}, {"a latency budget", hasBudget}} {
+			writeTable(b, m, kind.name, t.of(func(s subject) bool { return s.name == floor.name || isPeer(s) || kind.is(s) }), amqp091)
+		}
 	}
 	return errors.Join(
 		r.chart(b, "cpu-rabbitmq.svg", "µs of CPU per message, against RabbitMQ (log)", r.rabbitmq, cpu),

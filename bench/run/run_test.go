@@ -50,13 +50,53 @@ func TestCellsAreMediansWithTheirRange(t *testing.T) {
 	}
 }
 
-func TestRatiosSayHowManyTimesTheBestAnotherIs(t *testing.T) {
+func TestRatiosSayHowManyTimesBetterThanAPeerTheBestIs(t *testing.T) {
 	m := measured()
-	if got := m.ratio(m.rows[0], cpu, amqp091.name); got != "10" {
-		t.Errorf("of CPU time: %s, want 10", got)
+	for measure, head := range map[measure]string{cpu: "amqp091-go / best", rate: "best / amqp091-go"} {
+		if got := m.ratio(m.rows[0], measure, amqp091); got != "10" {
+			t.Errorf("%s: %s, want 10", measure.title, got)
+		}
+		if got := measure.compared(amqp091); got != head {
+			t.Errorf("%s: %q, want %q", measure.title, got, head)
+		}
 	}
-	if got := m.ratio(m.rows[0], rate, amqp091.name); got != "0.1" {
-		t.Errorf("of rates: %s, want 0.1", got)
+}
+
+func TestRatiosSayHowManyTimesTheFloorTheBestTakes(t *testing.T) {
+	m := measured()
+	m.cells[[2]string{"publish", floor.name}] = series{{"cpu_us_per_msg": 1, "msgs_s": 2000}}
+	for measure, head := range map[measure]string{cpu: "best / floor", rate: "floor / best"} {
+		if got := m.ratio(m.rows[0], measure, floor); got != "2" {
+			t.Errorf("%s: %s, want 2", measure.title, got)
+		}
+		if got := measure.compared(floor); got != head {
+			t.Errorf("%s: %q, want %q", measure.title, got, head)
+		}
+	}
+}
+
+func TestAMedianOfTwoIsBetweenThem(t *testing.T) {
+	if got, ok := (series{{"x": 3}, {"x": 1}}).median("x"); got != 2 || !ok {
+		t.Errorf("it is %v", got)
+	}
+}
+
+func TestABudgetIsNotComparedWithWhatHasNone(t *testing.T) {
+	r := measured()
+	r.subjects = append(r.subjects, patient(haypile("callback", "gnet")))
+	if got := r.of(isBlocking).subjects; len(got) != 1 {
+		t.Errorf("blocking: %v", got)
+	}
+	if got := r.of(hasBudget).subjects; len(got) != 1 || got[0].name != "callback on gnet, 1 ms" {
+		t.Errorf("a latency budget: %v", got)
+	}
+}
+
+func TestNonsenseIsRefused(t *testing.T) {
+	for _, flags := range []string{"-parts nothing", "-rounds 0", "-only (", "more"} {
+		if _, err := parsePlan(strings.Fields(flags)); err == nil {
+			t.Errorf("%s was taken", flags)
+		}
 	}
 }
 
@@ -72,7 +112,7 @@ func TestAReportIsWritten(t *testing.T) {
 	dir := t.TempDir()
 	c := &curve{name: "things", axis: "things", points: []int{0, 1, 100}, subjects: []subject{haypile("blocking", "stdnet")}, rowAt: func(int) row { return newRow("", "publish", 1) }}
 	c.table = &table{cells: map[[2]string]series{{"1", "blocking on stdnet"}: {{"cpu_us_per_msg": 0.5}}}}
-	r := &report{dir: dir, machine: []string{"a machine"}, sink: measured(), rabbitmq: measured(), idle: measured(), curves: []*curve{c}}
+	r := &report{dir: dir, rounds: 3, left: []string{"what failed"}, machine: []string{"a machine"}, sink: measured(), rabbitmq: measured(), idle: measured(), curves: []*curve{c}}
 	if err := r.write(); err != nil {
 		t.Fatal(err)
 	}
@@ -80,13 +120,13 @@ func TestAReportIsWritten(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"a machine", "## Against the sink", "## Against RabbitMQ", "## Idle connections", "## Scale", "| publish | 20 (10–30) | 2 (1–3) | 10 |"} {
+	for _, want := range []string{"a machine", "Not in it: what failed.", "## Against the sink", "## Against RabbitMQ", "## Idle connections", "## Scale", "| publish | 20 (10–30) | 2 (1–3) | 10 |"} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("the page has no %q", want)
 		}
 	}
 	charts, err := filepath.Glob(filepath.Join(dir, "*.svg"))
-	if err != nil || len(charts) != 5 {
+	if err != nil || len(charts) != 6 {
 		t.Fatalf("charts %v, %v", charts, err)
 	}
 	for _, file := range charts {

@@ -15,8 +15,8 @@ type canvas struct {
 
 func newCanvas(width, height int) *canvas {
 	c := &canvas{width: width, height: height}
-	fmt.Fprintf(c, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" font-family="sans-serif" font-size="12">`+"\n", width, height)
-	c.rect(0, 0, float64(width), float64(height), "#ffffff")
+	fmt.Fprintf(c, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %[1]d %[2]d" font-family="sans-serif" font-size="12">`+"\n", width, height)
+	c.rect(0, 0, float64(width), float64(height), "#ffffff") // so that dark pages show it as well
 	return c
 }
 
@@ -38,6 +38,11 @@ func (c *canvas) text(x, y float64, anchor, s string) {
 	fmt.Fprintf(c, `<text x="%.1f" y="%.1f" text-anchor="%s" fill="#24292f">`, x, y, anchor)
 	xml.EscapeText(c, []byte(s)) // into memory
 	c.WriteString("</text>\n")
+}
+
+// small is text at a bar's end.
+func (c *canvas) small(x, y float64, s string) {
+	fmt.Fprintf(c, `<text x="%.1f" y="%.1f" font-size="9" fill="#57606a">%s</text>`+"\n", x, y, s)
 }
 
 // scale is a logarithmic axis on so many pixels, of whole decades.

@@ -10,6 +10,7 @@ import (
 	"log"
 	"net"
 
+	"github.com/haypile/haypile/bench/internal/files"
 	"github.com/haypile/haypile/bench/internal/sink"
 )
 
@@ -18,6 +19,7 @@ func main() {
 	listen := flag.String("listen", "127.0.0.1:0", "where to listen")
 	secure := flag.Bool("tls", false, "talk TLS, with a certificate of its own making")
 	flag.Parse()
+	files.Raise()
 	ln, err := net.Listen("tcp", *listen)
 	if err != nil {
 		log.Fatal(err)

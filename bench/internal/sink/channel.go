@@ -33,7 +33,7 @@ func (s *session) channelMethod(id uint16, method uint32, args []byte) error {
 		}
 		reply := shortString(nil, name)
 		reply = binary.BigEndian.AppendUint32(reply, s.published)
-		s.send(id, queueDeclareOk, binary.BigEndian.AppendUint32(reply, s.acked))
+		s.send(id, queueDeclareOk, binary.BigEndian.AppendUint32(reply, max(s.acked, s.bytes)))
 	case basicQos:
 		ch.prefetch = int(binary.BigEndian.Uint16(args[4:]))
 		s.send(id, basicQosOk, nil)

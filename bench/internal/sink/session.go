@@ -18,6 +18,7 @@ type session struct {
 	options   options
 	skip      int // bytes to come of a body frame, its end octet included
 	published uint32
+	bytes     uint32 // of published bodies
 	acked     uint32
 	channels  map[uint16]*channel
 	dirty     []*channel // have confirms to send
@@ -86,6 +87,7 @@ func (s *session) input(p []byte) (used int, err error) {
 		size := int(binary.BigEndian.Uint32(p[3:])) + 8
 		if p[0] == frameBody && s.echo == nil {
 			s.skip = size - 7
+			s.bytes += uint32(size - 8)
 			p = p[7:]
 			continue
 		}

@@ -7,9 +7,11 @@
 // messages with bodies of 64 bytes, with the Properties when "p" follows, and
 // never more unacknowledged ones than its channel's prefetch allows. The
 // consumer of "pingpong" is sent at once what its connection publishes after the
-// first declare of that queue. A declare
-// of any queue tells how many messages the connection has published so far, and, as
-// the number of consumers, how many deliveries it has acknowledged.
+// first declare of that queue. A declare of any queue tells how many messages the
+// connection has published so far, and, as the number of consumers, how many
+// deliveries it has acknowledged or how many bytes of bodies it has published: a
+// connection does one of both, and the bytes are those of what is discarded, modulo
+// 2^32.
 //
 // The virtual host says how else the sink behaves: "eager" has it look for input
 // for a while before it sleeps, so that round trips measure the client and not what

@@ -29,6 +29,7 @@ func Now() Usage {
 	runtime.ReadMemStats(&m)
 	u := Usage{Allocs: m.Mallocs, Bytes: m.TotalAlloc, Writes: writes()}
 	u.User, u.System, u.MaxResident = times()
+	u.MaxResident = peak(u.MaxResident)
 	u.At = time.Now()
 	return u
 }
@@ -46,12 +47,25 @@ func (u Usage) Since(before Usage) Usage {
 }
 
 // writes is Linux's count.
-func writes() (n int64) {
-	text, err := os.ReadFile("/proc/self/io")
+func writes() int64 { return counter("/proc/self/io", "syscw:") }
+
+// peak is the largest resident memory so far, bytes. What the system tells of a
+// process on Linux has in it that of the program that started it, so there it is
+// asked of the memory.
+func peak(told int) int {
+	if kib := counter("/proc/self/status", "VmHWM:"); kib >= 0 {
+		return int(kib) << 10
+	}
+	return told
+}
+
+// counter is the number that follows a label in a file of Linux's, -1 where there
+// is none.
+func counter(file, label string) (n int64) {
+	text, err := os.ReadFile(file)
 	if err != nil {
 		return -1
 	}
-	const label = "syscw:"
 	at := bytes.Index(text, []byte(label))
 	if at < 0 {
 		return -1
