@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/haypile/haypile/adapters"
+	"github.com/haypile/haypile/internal/stream"
 )
 
 // Loop is an event loop. Make one with New, run it with Start, end it with
@@ -28,15 +29,15 @@ type Loop struct {
 	done     chan struct{}
 
 	// of the loop's goroutine
-	awake      func() bool // pending's, made once: a method value is an allocation
-	batch      []task      // a queue that is worked on; its memory is used again
-	events     []event
-	unpolled   int // passes since the poller was asked
-	handlers   map[int]*handler
-	gen        uint32
-	timers     timers
-	transports map[*transport]struct{}
-	buffer     []byte // that transports read into
+	awake    func() bool // pending's, made once: a method value is an allocation
+	batch    []task      // a queue that is worked on; its memory is used again
+	events   []event
+	unpolled int        // passes since the poller was asked
+	handlers []*handler // by descriptor
+	gen      uint32
+	timers   timers
+	alarms   stream.Alarms // of transports
+	buffer   []byte        // that transports read into
 }
 
 // task is something to be done on the loop: a callback, or something about a
@@ -82,10 +83,7 @@ func New(opts ...Option) (*Loop, error) {
 	if err != nil {
 		return nil, fmt.Errorf("amqp: ioloop: %w", err)
 	}
-	l := &Loop{
-		poller: p, report: o.report, done: make(chan struct{}),
-		handlers: map[int]*handler{}, transports: map[*transport]struct{}{},
-	}
+	l := &Loop{poller: p, report: o.report, done: make(chan struct{})}
 	l.awake = l.pending.Load
 	return l, nil
 }
@@ -153,6 +151,7 @@ func (l *Loop) over(failed bool) (over, closed bool) {
 func (l *Loop) pass() error {
 	l.runCallbacks()
 	l.runTimers()
+	l.alarms.Expire()
 	events, err := l.wait()
 	for _, ev := range events {
 		l.dispatch(ev)
@@ -167,7 +166,7 @@ const mostUnpolled = 4
 // wait waits for events. What is queued before asleep is set is seen by awake;
 // what is queued after it wakes the poller.
 func (l *Loop) wait() ([]event, error) {
-	until := l.timers.next()
+	until := l.next()
 	if !l.pending.Load() {
 		runtime.Gosched() // those who answer what was just done spare the loop its sleep
 	}
@@ -184,6 +183,15 @@ func (l *Loop) wait() ([]event, error) {
 		runtime.Gosched() // those who are about to add a callback do so first, and a batch forms
 	}
 	return events, err
+}
+
+// next is when the loop must look at its timers, zero for never.
+func (l *Loop) next() time.Time {
+	until, alarm := l.timers.next(), l.alarms.Next().Time()
+	if until.IsZero() || !alarm.IsZero() && alarm.Before(until) {
+		return alarm
+	}
+	return until
 }
 
 // hasCallbacks tells that there is more to do than to stop.
@@ -239,13 +247,12 @@ func (l *Loop) Done() <-chan struct{} { return l.done }
 // tearDown ends everything. Nothing is accepted any more.
 func (l *Loop) tearDown() {
 	l.runCallbacks()
-	for len(l.transports) > 0 {
-		for t := range l.transports {
-			t.Abandon()
+	for _, h := range l.handlers {
+		if h != nil && h.t != nil {
+			h.t.Abandon()
 		}
-		l.runCallbacks()
 	}
-	clear(l.handlers)
+	l.handlers = nil
 	l.timers = timers{}
 	if err := l.poller.close(); err != nil {
 		l.report(fmt.Errorf("amqp: ioloop: %w", err))
