@@ -27,7 +27,7 @@ func measure(ctx context.Context, j *job) (r *result, err error) {
 		}()
 	}
 	if j.mode == modeIdle {
-		return idle(ctx, j)
+		return idle(ctx, j, profile)
 	}
 	clients, trips, err := openAll(ctx, j, j.conns)
 	defer closeAll(clients)
