@@ -33,6 +33,7 @@ type Loop struct {
 	batch    []task      // a queue that is worked on; its memory is used again
 	events   []event
 	unpolled int        // passes since the poller was asked
+	silent   int        // passes since there was a callback, up to mostSilent
 	handlers []*handler // by descriptor
 	gen      uint32
 	timers   timers
@@ -163,11 +164,15 @@ func (l *Loop) pass() error {
 // keep coming.
 const mostUnpolled = 4
 
+// mostSilent is how many passes without a callback tell that none is to be expected:
+// to yield for one then costs the scheduler more than most events cost the loop.
+const mostSilent = 16
+
 // wait waits for events. What is queued before asleep is set is seen by awake;
 // what is queued after it wakes the poller.
 func (l *Loop) wait() ([]event, error) {
 	until := l.next()
-	if !l.pending.Load() {
+	if !l.pending.Load() && l.silent < mostSilent {
 		runtime.Gosched() // those who answer what was just done spare the loop its sleep
 	}
 	if l.pending.Load() && l.unpolled < mostUnpolled && l.hasCallbacks() {
@@ -303,6 +308,11 @@ func (l *Loop) runCallbacks() {
 	l.batch, l.queue = l.queue, l.batch[:0]
 	l.pending.Store(l.stopping || l.closed)
 	l.mu.Unlock()
+	if len(l.batch) == 0 {
+		l.silent = min(l.silent+1, mostSilent)
+		return
+	}
+	l.silent = 0
 	for i, t := range l.batch {
 		l.batch[i] = task{}
 		if t.t != nil {
