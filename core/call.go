@@ -292,7 +292,7 @@ func (c *Conn) encode(o *output, channel uint16, m wire.Method, frameMax uint32)
 		return fmt.Errorf("%w: %s takes %d bytes, frame-max is %d", ErrFrameTooLarge, m.ID(), size, frameMax)
 	}
 	o.buf = buf
-	c.traffic.FramesSent++
+	c.counts.framesSent++
 	if o == &c.out {
 		c.traceSent(n)
 	}

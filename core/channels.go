@@ -35,8 +35,8 @@ func (t *channelTable) free(most uint16) (number uint16, ok bool) {
 }
 
 func (t *channelTable) put(ch *Channel) {
-	for len(t.byNumber) <= int(ch.number) {
-		t.byNumber = append(t.byNumber, nil)
+	if more := int(ch.number) + 1 - len(t.byNumber); more > 0 {
+		t.byNumber = append(t.byNumber, make([]*Channel, more)...)
 	}
 	t.byNumber[ch.number] = ch
 	word := int(ch.number) / 64

@@ -151,10 +151,11 @@ func (cfg *ClientConfig) check() error {
 		return fmt.Errorf("amqp: Properties: %w", err)
 	}
 	s := cfg.settings()
-	return s.check()
+	return s.check(cfg.HandshakeTimeout)
 }
 
-func (s *settings) check() error {
+// check looks at what both roles have, the handshake's timeout among it.
+func (s *settings) check(handshake time.Duration) error {
 	if s.frameMax < wire.FrameMinSize || s.frameMax > math.MaxInt32 {
 		return &ConfigError{"FrameMax", s.frameMax, "4096 to 2147483647 bytes"}
 	}
@@ -168,7 +169,7 @@ func (s *settings) check() error {
 		name string
 		d    time.Duration
 	}{
-		{"HandshakeTimeout", s.handshakeTimeout},
+		{"HandshakeTimeout", handshake},
 		{"CloseTimeout", s.closeTimeout},
 		{"BlockedTimeout", s.blockedTimeout},
 	} {
@@ -194,15 +195,14 @@ func checkHeartbeat(field string, d time.Duration) error {
 // settings are what both roles keep of their configs for as long as the
 // connection lives.
 type settings struct {
-	host             string
-	channelMax       uint16
-	frameMax         uint32
-	handshakeTimeout time.Duration
-	closeTimeout     time.Duration
-	blockedTimeout   time.Duration
-	maxMessage       int64
-	maxBuffered      int
-	trace            func(*TraceFrame)
+	host           string
+	channelMax     uint16
+	frameMax       uint32
+	closeTimeout   time.Duration
+	blockedTimeout time.Duration
+	maxMessage     int64
+	maxBuffered    int
+	trace          func(*TraceFrame)
 }
 
 // maxAnswers bounds the answers that the peer leaves unread, in bytes.
@@ -216,15 +216,14 @@ func (s *settings) maxAnswers() int {
 
 func (cfg *ClientConfig) settings() settings {
 	return settings{
-		host:             cfg.Host,
-		channelMax:       cfg.ChannelMax,
-		frameMax:         cfg.FrameMax,
-		handshakeTimeout: cfg.HandshakeTimeout,
-		closeTimeout:     cfg.CloseTimeout,
-		blockedTimeout:   cfg.BlockedTimeout,
-		maxMessage:       cfg.MaxMessage,
-		maxBuffered:      cfg.MaxBuffered,
-		trace:            cfg.Trace,
+		host:           cfg.Host,
+		channelMax:     cfg.ChannelMax,
+		frameMax:       cfg.FrameMax,
+		closeTimeout:   cfg.CloseTimeout,
+		blockedTimeout: cfg.BlockedTimeout,
+		maxMessage:     cfg.MaxMessage,
+		maxBuffered:    cfg.MaxBuffered,
+		trace:          cfg.Trace,
 	}
 }
 

@@ -25,9 +25,9 @@ type Conn struct {
 	fresh   bool     // now was handed in by the call in progress
 	ended   bool     // the handler's OnClose has been called
 	blocked bool
-	met     bool   // the peer has introduced itself
-	choked  bool   // ErrBackpressure was returned, OnWritable is owed
-	inside  string // driver-side method in progress, empty outside
+	met     bool // the peer has introduced itself
+	choked  bool // ErrBackpressure was returned, OnWritable is owed
+	inside  driverCall
 
 	cfg    settings
 	client ClientHandler // of the client's role
@@ -43,15 +43,15 @@ type Conn struct {
 	in      input
 	out     output
 	scratch *scratch // absent while nothing is sent
-	traffic Traffic  // but for BytesSent, which answers counts
+	counts  counts
 	dl      deadlines
 
 	channels channelTable
 	closing  fifo[*Channel] // channels that wait for channel.close-ok, oldest first
 
-	updates    []func(error) // UpdateSecret that is not answered yet, oldest first
-	secrets    uint32        // update-secret that is not answered yet
-	unanswered uint32        // requests on all channels, and these
+	updates    *fifo[func(error)] // UpdateSecret that is not answered yet; absent while there is none
+	secrets    uint32             // update-secret that is not answered yet
+	unanswered uint32             // requests on all channels, and these
 	answers    answers
 
 	serial *serial // nil unless Config.Serial
@@ -130,7 +130,7 @@ func NewServer(cfg ServerConfig, h ServerHandler) (*Conn, error) {
 // Start arms the handshake deadline, and a client sends the protocol header. A
 // second call returns ErrStarted and changes nothing.
 func (c *Conn) Start(now time.Time) error {
-	c.enter("Start")
+	c.enter(callStart)
 	defer c.leave()
 	c.intact = true // no callback runs
 	if c.state != StateIdle {
@@ -154,10 +154,10 @@ func (c *Conn) Feed(p []byte, now time.Time) {
 	if c.broken {
 		return
 	}
-	c.enter("Feed")
+	c.enter(callFeed)
 	defer c.leave()
 	c.setNow(now)
-	c.traffic.BytesReceived += uint64(len(p))
+	c.counts.bytesReceived += uint64(len(p))
 	if len(p) > 0 {
 		c.dl.heard(c.now)
 	}
@@ -180,7 +180,7 @@ func (c *Conn) Tick(now time.Time) {
 	if c.broken || c.state == StateIdle {
 		return
 	}
-	c.enter("Tick")
+	c.enter(callTick)
 	defer c.leave()
 	c.setNow(now)
 	c.expire()
@@ -192,7 +192,7 @@ func (c *Conn) Tick(now time.Time) {
 // clean end by the peer. Whatever is still open ends now: after Lost the Conn
 // is Finished and every OnClose has run. Calls after the first change nothing.
 func (c *Conn) Lost(err error, now time.Time) {
-	c.enter("Lost")
+	c.enter(callLost)
 	defer c.leave()
 	c.setNow(now)
 	c.out.discard()
@@ -215,7 +215,7 @@ func (c *Conn) SetReading(on bool, now time.Time) {
 	if c.broken {
 		return
 	}
-	c.enter("SetReading")
+	c.enter(callSetReading)
 	defer c.leave()
 	c.setNow(now)
 	if on && c.dl.deaf {
@@ -241,7 +241,7 @@ func (c *Conn) Advance(n int) {
 	if c.broken || n <= 0 {
 		return
 	}
-	c.enter("Advance")
+	c.enter(callAdvance)
 	defer c.leave()
 	c.answers.sent += uint64(min(n, c.out.len()))
 	for n > 0 {
@@ -338,20 +338,35 @@ func (c *Conn) HasCapability(name string) bool {
 	return on
 }
 
+// driverCall is a method of the driver's side, of those that run one at a time.
+type driverCall uint8
+
+const (
+	callNone driverCall = iota
+	callStart
+	callFeed
+	callTick
+	callLost
+	callSetReading
+	callAdvance
+)
+
+var driverCalls = [...]string{"", "Start", "Feed", "Tick", "Lost", "SetReading", "Advance"}
+
 // enter marks the start of a driver-side method. Being inside one already
 // means that a callback called it, which would run the machine on its own
 // half-made state.
-func (c *Conn) enter(name string) {
-	if c.inside != "" {
-		panic(fmt.Sprintf("amqp: core: %s called from inside a callback of %s", name, c.inside))
+func (c *Conn) enter(call driverCall) {
+	if c.inside != callNone {
+		panic(fmt.Sprintf("amqp: core: %s called from inside a callback of %s", driverCalls[call], driverCalls[c.inside]))
 	}
-	c.inside, c.intact = name, false
+	c.inside, c.intact = call, false
 }
 
 // leave undoes enter, also when a callback panicked: then the machine may be
 // half-changed and accepts only Lost.
 func (c *Conn) leave() {
-	c.inside, c.fresh = "", false
+	c.inside, c.fresh = callNone, false
 	if !c.intact {
 		c.broken = true
 	}

@@ -32,7 +32,7 @@ const contentKeep = 64 << 10 // a body buffer up to this is kept however little 
 // channel's are free, and one message alone may be as large as it is; beyond
 // that, those of all channels share MaxMessage.
 func (ch *Channel) keep(m *content, n int) (ok bool) {
-	in := &ch.conn.in
+	in := ch.conn.in.decoding()
 	in.large -= m.large()
 	m.kept += n
 	in.large += m.large()
@@ -43,7 +43,9 @@ func (m *content) large() int64 { return int64(max(m.kept-contentKeep, 0)) }
 
 // forget is told that nothing of the message is kept any more.
 func (in *input) forget(m *content) {
-	in.large -= m.large()
+	if in.dec != nil {
+		in.dec.large -= m.large()
+	}
 	m.kept = 0
 }
 
@@ -143,7 +145,7 @@ func (ch *Channel) onHeader(m *content, payload []byte) error {
 	}
 	ch.conn.in.own()
 	m.volatile = true
-	ch.conn.in.aliased = m
+	ch.conn.in.decoding().aliased = m
 	return nil
 }
 
@@ -167,7 +169,8 @@ func (ch *Channel) onBody(m *content, p []byte, last bool) error {
 		return ch.tooMuch()
 	}
 	if m.body == nil {
-		m.body, ch.conn.in.spare = ch.conn.in.spare, nil
+		d := ch.conn.in.decoding()
+		m.body, d.spare = d.spare, nil
 	}
 	m.body = append(m.body, p...)
 	if last && m.got == m.size {
@@ -231,7 +234,7 @@ func (in *input) reuse(body []byte) {
 		overwrite(body)
 	}
 	if cap(body) <= contentKeep || len(body) >= cap(body)/4 {
-		in.spare = body[:0]
+		in.decoding().spare = body[:0]
 	}
 }
 
@@ -239,8 +242,8 @@ func (in *input) reuse(body []byte) {
 // messages of its size follow one another: the next has begun in the same bytes that
 // brought the last piece of the one before.
 func (in *input) settle() {
-	if cap(in.spare) > contentKeep {
-		in.spare = nil
+	if d := in.dec; d != nil && cap(d.spare) > contentKeep {
+		d.spare = nil
 	}
 }
 

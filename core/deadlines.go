@@ -56,7 +56,7 @@ func (d *deadlines) heard(now moment) {
 func (c *Conn) timeout(kind deadlineKind) time.Duration {
 	switch kind {
 	case dlHandshake:
-		return c.cfg.handshakeTimeout
+		return c.shake.timeout(c.role)
 	case dlBlocked:
 		return c.cfg.blockedTimeout
 	default:
@@ -189,7 +189,7 @@ func (c *Conn) expire() {
 	if c.due(c.sendAt()) {
 		c.rest()
 		c.out.append(wire.HeartbeatFrame)
-		c.traffic.FramesSent++
+		c.counts.framesSent++
 		c.traceSent(c.out.off)
 	}
 }

@@ -44,7 +44,7 @@ func (c *Conn) wholeDelivery(p []byte) int {
 	if !ch.deliverWhole(method[4:], props, body) {
 		return 0
 	}
-	c.traffic.FramesReceived += frames
+	c.counts.framesReceived += frames
 	return n
 }
 

@@ -22,6 +22,14 @@ type handshake struct {
 	chosen string        // the mechanism that the client chose
 }
 
+// timeout bounds the handshake.
+func (h *handshake) timeout(r role) time.Duration {
+	if r == roleServer {
+		return h.server.HandshakeTimeout
+	}
+	return h.client.HandshakeTimeout
+}
+
 // onStart answers connection.start: the version must be 0-9 (which is how
 // 0-9-1 calls itself), and one of our mechanisms must be on offer.
 func (c *Conn) onStart(args []byte) error {

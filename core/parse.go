@@ -10,13 +10,10 @@ import (
 // is not whole. Methods and content headers are carried, at most frame-max
 // bytes; bodies are passed on in the pieces in which they come.
 type input struct {
-	carry   []byte
-	body    bodyFrame
-	lost    bool // the peer's frames have become unreadable
-	dec     *decoding
-	spare   []byte   // a body buffer that no channel uses
-	large   int64    // bytes of unfinished messages beyond what each channel has free
-	aliased *content // its properties alias Feed's argument
+	carry []byte
+	body  bodyFrame
+	lost  bool // the peer's frames have become unreadable
+	dec   *decoding
 }
 
 // bodyFrame is a body frame of which the header has been read.
@@ -26,10 +23,13 @@ type bodyFrame struct {
 	left uint32
 }
 
-// decoding is what methods are decoded with, absent while none come.
+// decoding is what methods and messages are decoded with, absent while none come.
 type decoding struct {
 	wire.Decoder
-	intern wire.Interner
+	intern  wire.Interner
+	spare   []byte   // a body buffer that no channel uses
+	large   int64    // bytes of unfinished messages beyond what each channel has free
+	aliased *content // its properties alias Feed's argument
 }
 
 const carryKeep = 4 << 10 // a carry larger than this is not kept when it empties
@@ -44,11 +44,16 @@ func (in *input) interning() *wire.Decoder {
 
 // plain is the decoder for methods whose strings are not worth interning.
 func (in *input) plain() *wire.Decoder {
+	d := in.decoding()
+	d.Intern = nil
+	return &d.Decoder
+}
+
+func (in *input) decoding() *decoding {
 	if in.dec == nil {
 		in.dec = new(decoding)
 	}
-	in.dec.Intern = nil
-	return &in.dec.Decoder
+	return in.dec
 }
 
 // rest gives back what only traffic needs.
@@ -56,14 +61,16 @@ func (in *input) rest() {
 	if len(in.carry) == 0 {
 		in.carry = nil
 	}
-	in.dec, in.spare = nil, nil
+	if in.dec != nil && in.dec.large == 0 {
+		in.dec = nil
+	}
 }
 
 // own copies what would otherwise alias memory that is about to be reused.
 func (in *input) own() {
-	if in.aliased != nil {
-		in.aliased.ownProperties()
-		in.aliased = nil
+	if d := in.dec; d != nil && d.aliased != nil {
+		d.aliased.ownProperties()
+		d.aliased = nil
 	}
 }
 
@@ -203,7 +210,7 @@ func (c *Conn) checkFrame(t wire.FrameType, channel uint16, size uint32) error {
 // frame acts on a whole frame. rest is the payload with the end octet; volatile
 // tells that it lies in the carry, which the next frame may overwrite.
 func (c *Conn) frame(t wire.FrameType, channel uint16, rest []byte, volatile bool) {
-	c.traffic.FramesReceived++
+	c.counts.framesReceived++
 	payload, end := rest[:len(rest)-1], rest[len(rest)-1]
 	if end != wire.FrameEnd {
 		c.misframed(channel, offend(wire.FrameError, "frame ends in 0x%02X, not in 0xCE", end))
@@ -228,7 +235,7 @@ func (c *Conn) frame(t wire.FrameType, channel uint16, rest []byte, volatile boo
 // beginBody: the header of a body frame has come that is not whole.
 func (c *Conn) beginBody(channel uint16, size uint32) {
 	c.in.body = bodyFrame{on: true, ch: channel, left: size}
-	c.traffic.FramesReceived++
+	c.counts.framesReceived++
 	if c.cfg.trace != nil {
 		c.trace(false, wire.FrameBody, channel, size, nil)
 	}

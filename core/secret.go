@@ -15,13 +15,16 @@ func (c *Conn) UpdateSecret(secret wire.Secret, reason string, done func(error))
 	if err := c.sendUser(nil, 0, &wire.ConnectionUpdateSecret{NewSecret: secret, Reason: reason}, heldRequest, pending{}); err != nil {
 		return err
 	}
-	c.updates = append(c.updates, done)
+	if c.updates == nil {
+		c.updates = new(fifo[func(error)])
+	}
+	c.updates.push(done)
 	return nil
 }
 
 // onUpdateSecretOk: the broker took the oldest of the new secrets.
 func (c *Conn) onUpdateSecretOk() error {
-	if len(c.updates) == 0 {
+	if c.updates == nil {
 		return offend(wire.CommandInvalid, "%s came unasked", wire.ConnectionUpdateSecretOkID)
 	}
 	c.replied(nil)
@@ -32,8 +35,8 @@ func (c *Conn) onUpdateSecretOk() error {
 }
 
 func (c *Conn) popUpdate() (done func(error)) {
-	done = c.updates[0]
-	if c.updates = c.updates[1:]; len(c.updates) == 0 {
+	done = c.updates.pop()
+	if c.updates.len() == 0 {
 		c.updates = nil
 	}
 	return done
@@ -47,7 +50,7 @@ func (c *Conn) failUpdates(reason error) {
 			c.failUpdates(reason)
 		}
 	}()
-	for len(c.updates) > 0 {
+	for c.updates != nil {
 		if done := c.popUpdate(); done != nil {
 			settled = false
 			done(reason)

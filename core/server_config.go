@@ -93,19 +93,18 @@ func (cfg *ServerConfig) check() error {
 		return fmt.Errorf("amqp: Properties: %w", err)
 	}
 	s := cfg.settings()
-	return s.check()
+	return s.check(cfg.HandshakeTimeout)
 }
 
 func (cfg *ServerConfig) settings() settings {
 	return settings{
-		host:             cfg.Host,
-		channelMax:       cfg.ChannelMax,
-		frameMax:         cfg.FrameMax,
-		handshakeTimeout: cfg.HandshakeTimeout,
-		closeTimeout:     cfg.CloseTimeout,
-		blockedTimeout:   Off,
-		maxMessage:       cfg.MaxMessage,
-		maxBuffered:      cfg.MaxBuffered,
-		trace:            cfg.Trace,
+		host:           cfg.Host,
+		channelMax:     cfg.ChannelMax,
+		frameMax:       cfg.FrameMax,
+		closeTimeout:   cfg.CloseTimeout,
+		blockedTimeout: Off,
+		maxMessage:     cfg.MaxMessage,
+		maxBuffered:    cfg.MaxBuffered,
+		trace:          cfg.Trace,
 	}
 }

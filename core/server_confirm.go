@@ -16,7 +16,7 @@ func (ch *Channel) ack(m *wire.BasicAck) error {
 	}
 	err := ch.confirm(m, m.DeliveryTag, m.Multiple)
 	if err == nil && m.DeliveryTag == s.settled {
-		s.ackedAt = c.traffic.FramesSent
+		s.ackedAt = c.counts.framesSent
 	}
 	return err
 }
@@ -26,7 +26,7 @@ func (ch *Channel) ack(m *wire.BasicAck) error {
 func (ch *Channel) widen(tag uint64) bool {
 	const args = 8 + 1 + 1 // the tag, the bit multiple, the frame's end
 	c := ch.conn
-	if s := ch.serving; s.ackedAt == 0 || s.ackedAt != c.traffic.FramesSent || c.cfg.trace != nil {
+	if s := ch.serving; s.ackedAt == 0 || s.ackedAt != c.counts.framesSent || c.cfg.trace != nil {
 		return false
 	}
 	unsent := c.out.buf[c.out.off:]

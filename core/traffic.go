@@ -18,19 +18,23 @@ func (t Traffic) Add(o Traffic) Traffic {
 	}
 }
 
+// counts are a connection's traffic, but for the bytes sent, which answers counts.
+type counts struct{ framesSent, framesReceived, bytesReceived uint64 }
+
 // Traffic is what has passed so far.
 func (c *Conn) Traffic() Traffic {
-	t := c.traffic
-	t.BytesSent = c.answers.sent
-	return t
+	return Traffic{
+		FramesSent: c.counts.framesSent, FramesReceived: c.counts.framesReceived,
+		BytesSent: c.answers.sent, BytesReceived: c.counts.bytesReceived,
+	}
 }
 
 // countContent counts the frames of a message: method, header, and the body's.
 func (c *Conn) countContent(size int) {
-	c.traffic.FramesSent += 2
+	c.counts.framesSent += 2
 	if room := int(c.limits.frameMax) - wire.FrameOverhead; size > room {
-		c.traffic.FramesSent += uint64((size + room - 1) / room)
+		c.counts.framesSent += uint64((size + room - 1) / room)
 	} else if size > 0 {
-		c.traffic.FramesSent++
+		c.counts.framesSent++
 	}
 }

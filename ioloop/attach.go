@@ -25,8 +25,9 @@ func (l *Loop) Attach(conn net.Conn, h adapters.Handler) error {
 	if err != nil {
 		return err
 	}
-	t := &transport{loop: l, fd: fd}
-	t.Init(t, fd, conn.LocalAddr(), conn.RemoteAddr(), h, l.report)
+	t := &transport{Ends: stream.NewEnds(conn.LocalAddr(), conn.RemoteAddr()), loop: l}
+	t.t = t
+	t.Init(t, fd, h)
 	if err := l.add(task{t: t, what: taskAttach}); err != nil {
 		stream.CloseDescriptor(fd)
 		return err

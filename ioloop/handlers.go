@@ -23,7 +23,7 @@ func (l *Loop) AddHandler(fd int, events Events, fn func(fd int, events Events))
 }
 
 func (l *Loop) register(fd int, h *handler, events Events) error {
-	if l.handlers[fd] != nil {
+	if l.handler(fd) != nil {
 		return fmt.Errorf("%w: %d", ErrHandled, fd)
 	}
 	l.gen++
@@ -31,8 +31,19 @@ func (l *Loop) register(fd int, h *handler, events Events) error {
 	if err := l.ask(fd, h, events); err != nil {
 		return err
 	}
+	if more := fd + 1 - len(l.handlers); more > 0 {
+		l.handlers = append(l.handlers, make([]*handler, more)...)
+	}
 	l.handlers[fd] = h
 	return nil
+}
+
+// handler is that of a descriptor, nil if there is none.
+func (l *Loop) handler(fd int) *handler {
+	if fd < 0 || fd >= len(l.handlers) {
+		return nil
+	}
+	return l.handlers[fd]
 }
 
 // ask makes events those that the poller waits for. The poller need not notice
@@ -55,7 +66,7 @@ func (l *Loop) ask(fd int, h *handler, events Events) error {
 // UpdateHandler changes the events of fd's handler; 0 rests it. On the loop, or
 // before Start. Errors: ErrNotHandled, or as AddHandler.
 func (l *Loop) UpdateHandler(fd int, events Events) error {
-	h := l.handlers[fd]
+	h := l.handler(fd)
 	if h == nil {
 		return fmt.Errorf("%w: %d", ErrNotHandled, fd)
 	}
@@ -71,11 +82,19 @@ func (l *Loop) UpdateHandler(fd int, events Events) error {
 // what the poller says of a descriptor that was closed first; the handler has
 // ended then, too.
 func (l *Loop) RemoveHandler(fd int) error {
-	h := l.handlers[fd]
+	h := l.handler(fd)
 	if h == nil {
 		return fmt.Errorf("%w: %d", ErrNotHandled, fd)
 	}
-	delete(l.handlers, fd)
+	return l.unregister(fd, h)
+}
+
+// unregister ends a handler, if it is registered.
+func (l *Loop) unregister(fd int, h *handler) error {
+	if l.handler(fd) != h {
+		return nil
+	}
+	l.handlers[fd] = nil
 	if h.events == 0 {
 		return nil
 	}
@@ -85,7 +104,7 @@ func (l *Loop) RemoveHandler(fd int) error {
 // dispatch calls the handler that an event is for, if it is still there, and
 // rests that of a descriptor that is not.
 func (l *Loop) dispatch(ev event) {
-	h := l.handlers[ev.fd]
+	h := l.handler(ev.fd)
 	if h == nil || h.gen != ev.gen {
 		return
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/haypile/haypile/adapters"
+	"github.com/haypile/haypile/internal/stream"
 )
 
 // Loop is an event loop. Make one with New, run it with Start, end it with
@@ -28,15 +29,16 @@ type Loop struct {
 	done     chan struct{}
 
 	// of the loop's goroutine
-	awake      func() bool // pending's, made once: a method value is an allocation
-	batch      []task      // a queue that is worked on; its memory is used again
-	events     []event
-	unpolled   int // passes since the poller was asked
-	handlers   map[int]*handler
-	gen        uint32
-	timers     timers
-	transports map[*transport]struct{}
-	buffer     []byte // that transports read into
+	awake    func() bool // pending's, made once: a method value is an allocation
+	batch    []task      // a queue that is worked on; its memory is used again
+	events   []event
+	unpolled int        // passes since the poller was asked
+	silent   int        // passes since there was a callback, up to mostSilent
+	handlers []*handler // by descriptor
+	gen      uint32
+	timers   timers
+	alarms   stream.Alarms // of transports
+	buffer   []byte        // that transports read into
 }
 
 // task is something to be done on the loop: a callback, or something about a
@@ -82,10 +84,7 @@ func New(opts ...Option) (*Loop, error) {
 	if err != nil {
 		return nil, fmt.Errorf("amqp: ioloop: %w", err)
 	}
-	l := &Loop{
-		poller: p, report: o.report, done: make(chan struct{}),
-		handlers: map[int]*handler{}, transports: map[*transport]struct{}{},
-	}
+	l := &Loop{poller: p, report: o.report, done: make(chan struct{})}
 	l.awake = l.pending.Load
 	return l, nil
 }
@@ -153,6 +152,7 @@ func (l *Loop) over(failed bool) (over, closed bool) {
 func (l *Loop) pass() error {
 	l.runCallbacks()
 	l.runTimers()
+	l.alarms.Expire()
 	events, err := l.wait()
 	for _, ev := range events {
 		l.dispatch(ev)
@@ -164,11 +164,15 @@ func (l *Loop) pass() error {
 // keep coming.
 const mostUnpolled = 4
 
+// mostSilent is how many passes without a callback tell that none is to be expected:
+// to yield for one then costs the scheduler more than most events cost the loop.
+const mostSilent = 16
+
 // wait waits for events. What is queued before asleep is set is seen by awake;
 // what is queued after it wakes the poller.
 func (l *Loop) wait() ([]event, error) {
-	until := l.timers.next()
-	if !l.pending.Load() {
+	until := l.next()
+	if !l.pending.Load() && l.silent < mostSilent {
 		runtime.Gosched() // those who answer what was just done spare the loop its sleep
 	}
 	if l.pending.Load() && l.unpolled < mostUnpolled && l.hasCallbacks() {
@@ -184,6 +188,15 @@ func (l *Loop) wait() ([]event, error) {
 		runtime.Gosched() // those who are about to add a callback do so first, and a batch forms
 	}
 	return events, err
+}
+
+// next is when the loop must look at its timers, zero for never.
+func (l *Loop) next() time.Time {
+	until, alarm := l.timers.next(), l.alarms.Next().Time()
+	if until.IsZero() || !alarm.IsZero() && alarm.Before(until) {
+		return alarm
+	}
+	return until
 }
 
 // hasCallbacks tells that there is more to do than to stop.
@@ -239,13 +252,12 @@ func (l *Loop) Done() <-chan struct{} { return l.done }
 // tearDown ends everything. Nothing is accepted any more.
 func (l *Loop) tearDown() {
 	l.runCallbacks()
-	for len(l.transports) > 0 {
-		for t := range l.transports {
-			t.Abandon()
+	for _, h := range l.handlers {
+		if h != nil && h.t != nil {
+			h.t.Abandon()
 		}
-		l.runCallbacks()
 	}
-	clear(l.handlers)
+	l.handlers = nil
 	l.timers = timers{}
 	if err := l.poller.close(); err != nil {
 		l.report(fmt.Errorf("amqp: ioloop: %w", err))
@@ -296,6 +308,11 @@ func (l *Loop) runCallbacks() {
 	l.batch, l.queue = l.queue, l.batch[:0]
 	l.pending.Store(l.stopping || l.closed)
 	l.mu.Unlock()
+	if len(l.batch) == 0 {
+		l.silent = min(l.silent+1, mostSilent)
+		return
+	}
+	l.silent = 0
 	for i, t := range l.batch {
 		l.batch[i] = task{}
 		if t.t != nil {

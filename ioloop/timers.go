@@ -10,8 +10,7 @@ type Timeout struct {
 	at      time.Time
 	seq     uint64 // of its being set, for timers of one time
 	fn      func()
-	t       *transport // whose timer it is, instead of fn
-	index   int        // in the heap, counting from 1; 0 outside
+	index   int // in the heap, counting from 1; 0 outside
 	removed bool
 }
 
@@ -56,11 +55,7 @@ func (l *Loop) runTimers() {
 	}
 	for i, t := range ts.due {
 		ts.due[i] = nil
-		switch {
-		case t.removed:
-		case t.t != nil:
-			t.t.Expired()
-		default:
+		if !t.removed {
 			l.guard(t.fn)
 		}
 	}

@@ -1,9 +1,7 @@
 package ioloop
 
 import (
-	"errors"
-	"time"
-
+	"github.com/haypile/haypile/internal/instant"
 	"github.com/haypile/haypile/internal/stream"
 )
 
@@ -14,9 +12,9 @@ const readSize = 64 << 10
 // transport is a connection on the loop.
 type transport struct {
 	stream.Transport
-	loop  *Loop
-	fd    int
-	timer Timeout
+	stream.Ends
+	handler // whose t is the transport
+	loop    *Loop
 }
 
 // transportTask is what the loop's queue can ask of a transport.
@@ -30,9 +28,7 @@ const (
 func (t *transport) do(what transportTask) {
 	switch what {
 	case taskAttach:
-		l := t.loop
-		l.transports[t] = struct{}{}
-		t.Open(l.register(t.fd, &handler{t: t}, Read))
+		t.Open(t.loop.register(t.Descriptor(), &t.handler, Read))
 	case taskWake:
 		t.Woken()
 	}
@@ -61,21 +57,17 @@ func (t *transport) Watch(read, write bool) error {
 	if write {
 		events |= Write
 	}
-	if err := t.loop.UpdateHandler(t.fd, events); !errors.Is(err, ErrNotHandled) {
-		return err
+	if l, fd := t.loop, t.Descriptor(); events != t.events && l.handler(fd) == &t.handler {
+		return l.ask(fd, &t.handler, events)
 	}
-	return nil // the registration failed, which Open is told
+	return nil // also when the registration failed, which Open is told
 }
 
 // Arm implements stream.Engine.
-func (t *transport) Arm(at time.Time) {
-	l := t.loop
-	l.timers.remove(&t.timer)
-	if !at.IsZero() {
-		t.timer.at, t.timer.t = at, t
-		l.timers.add(&t.timer)
-	}
-}
+func (t *transport) Arm(at instant.Instant) { t.loop.alarms.Set(&t.Transport, at) }
+
+// Report implements stream.Engine.
+func (t *transport) Report(err error) { t.loop.report(err) }
 
 // Rouse implements stream.Engine. A loop that is closed has no use for it.
 func (t *transport) Rouse() { _ = t.loop.add(task{t: t, what: taskWake}) }
@@ -83,10 +75,9 @@ func (t *transport) Rouse() { _ = t.loop.add(task{t: t, what: taskWake}) }
 // Release implements stream.Engine.
 func (t *transport) Release() {
 	l := t.loop
-	delete(l.transports, t)
-	if err := l.RemoveHandler(t.fd); err != nil && !errors.Is(err, ErrNotHandled) {
+	if err := l.unregister(t.Descriptor(), &t.handler); err != nil {
 		l.report(err)
 	}
-	stream.CloseDescriptor(t.fd)
-	l.timers.remove(&t.timer)
+	stream.CloseDescriptor(t.Descriptor())
+	l.alarms.Set(&t.Transport, 0)
 }

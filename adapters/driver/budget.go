@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/haypile/haypile/core"
+	"github.com/haypile/haypile/internal/instant"
 )
 
 // A broker that has little to say at a time, but often, costs its client a wake-up
@@ -29,7 +30,7 @@ func (p *Params) checkBudget() error {
 // was little.
 func (s *session) rest(n int, now time.Time) {
 	if budget := s.conn.budget; budget > 0 && s.core.IsOpen() && n < restBelow {
-		s.restUntil = now.Add(budget)
+		s.restUntil = instant.Of(now).Add(budget)
 		s.conn.pauses |= PauseBudget
 	}
 }
@@ -38,15 +39,15 @@ func (s *session) rest(n int, now time.Time) {
 // does not rest: the broker goes when it has said its last, and what is then written
 // to it would cost us that.
 func (s *session) rested(now time.Time) {
-	if s.conn.budget > 0 && (!now.Before(s.restUntil) || !s.core.IsOpen()) {
+	if s.conn.budget > 0 && (instant.Of(now) >= s.restUntil || !s.core.IsOpen()) {
 		s.conn.pauses &^= PauseBudget
 	}
 }
 
-// nextRead is when to go on reading, zero when the connection reads.
-func (s *session) nextRead() time.Time {
+// nextRead is when to go on reading, none when the connection reads.
+func (s *session) nextRead() instant.Instant {
 	if s.conn.budget > 0 && s.conn.pauses&PauseBudget != 0 {
 		return s.restUntil
 	}
-	return time.Time{}
+	return 0
 }

@@ -20,20 +20,21 @@ type Conn struct {
 	onDrain func(c *core.Conn, now time.Time)
 	onFlush func(d *Conn, c *core.Conn, now time.Time)
 	budget  time.Duration // Params.LatencyBudget
-	done    chan struct{} // closed last
 
 	notified atomic.Bool
 	pauses   PauseReason // on the loop
+	closing  closing     // under mu: what Close or Abort asked for
+	ended    bool        // under mu: nothing is queued any more
+	over     bool        // under mu: done is closed, or would be
 
-	mu      sync.Mutex         // everything below
-	cancel  context.CancelFunc // ends the attempts; nil when there are no more
-	queue   []func(*core.Conn)
-	spare   []func(*core.Conn) // the queue before, whose memory is used again
-	timers  timers
-	live    *session // the attempt that reached OnOpen; nil before
-	closing closing  // what Close or Abort asked for
-	ended   bool
-	err     error
+	mu     sync.Mutex // everything below
+	live   *session   // the attempt that reached OnOpen; nil before
+	queue  []func(*core.Conn)
+	spare  []func(*core.Conn) // the queue before, whose memory is used again
+	timers *timers            // absent as long as none was set
+	cancel context.CancelFunc // ends the attempts; nil when there are no more
+	done   chan struct{}      // absent as long as nobody asked for it
+	err    error
 }
 
 // closing is how a connection is asked to end.
@@ -155,7 +156,27 @@ func (d *Conn) connected() {
 
 // Done is closed when the connection has ended: after the handler's OnClose, or
 // when the last attempt has failed.
-func (d *Conn) Done() <-chan struct{} { return d.done }
+func (d *Conn) Done() <-chan struct{} {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.done == nil {
+		d.done = make(chan struct{})
+		if d.over {
+			close(d.done)
+		}
+	}
+	return d.done
+}
+
+// conclude is the very last that a connection does.
+func (d *Conn) conclude() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.over = true
+	if d.done != nil {
+		close(d.done)
+	}
+}
 
 // Err is why the connection ended: nil before the end and after an orderly
 // Close, a *DialError when it never opened, else what OnClose was given.
@@ -192,7 +213,7 @@ func (d *Conn) session() *session {
 func (d *Conn) became(s *session) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if s.givenUp {
+	if o := s.opening; o != nil && o.givenUp {
 		return false
 	}
 	d.live = s
@@ -201,14 +222,14 @@ func (d *Conn) became(s *session) bool {
 
 // giveUp makes an attempt end that nobody waits for any more. It is false when
 // the attempt has become the connection.
-func (d *Conn) giveUp(s *session) bool {
+func (d *Conn) giveUp(o *opening) bool {
 	d.mu.Lock()
-	if d.live == s {
+	if d.live != nil {
 		d.mu.Unlock()
 		return false
 	}
-	s.givenUp = true
-	t := s.begun
+	o.givenUp = true
+	t := o.begun
 	d.mu.Unlock()
 	if t != nil {
 		t.Wake()
@@ -220,14 +241,16 @@ func (d *Conn) giveUp(s *session) bool {
 func (d *Conn) begin(s *session) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	s.begun = s.transport
+	if s.opening != nil {
+		s.opening.begun = s.transport
+	}
 }
 
 // gaveUp tells a session whether nobody waits for it any more.
 func (d *Conn) gaveUp(s *session) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return s.givenUp
+	return s.opening.givenUp
 }
 
 // finish marks the end. What is still queued is returned, to be run.

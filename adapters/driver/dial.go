@@ -29,7 +29,7 @@ func Dial(ctx context.Context, l adapters.Loop, p Params, h core.ClientHandler) 
 	d := open(ctx, l, p, h)
 	select {
 	case <-d.opened:
-	case <-d.done:
+	case <-d.failed:
 	}
 	if !d.isOpen() {
 		return nil, d.Err()
@@ -47,6 +47,7 @@ type dialing struct {
 	loop   adapters.Loop
 	params Params
 	opened chan struct{} // closed by OnOpen
+	failed chan struct{} // closed instead when there is no more to be hoped for
 }
 
 func open(ctx context.Context, l adapters.Loop, p Params, h core.ClientHandler) *dialing {
@@ -55,12 +56,11 @@ func open(ctx context.Context, l adapters.Loop, p Params, h core.ClientHandler) 
 	}
 	p, err := p.normalize()
 	d := &dialing{
-		Conn: &Conn{handler: h, onDrain: p.OnDrain, onFlush: p.OnFlush, budget: p.LatencyBudget, done: make(chan struct{})},
-		loop: l, params: p, opened: make(chan struct{}),
+		Conn: &Conn{handler: h, onDrain: p.OnDrain, onFlush: p.OnFlush, budget: p.LatencyBudget},
+		loop: l, params: p, opened: make(chan struct{}), failed: make(chan struct{}),
 	}
 	if err != nil {
-		d.finish(err)
-		close(d.done)
+		d.fail(err)
 		return d
 	}
 	ctx, d.cancel = context.WithCancel(ctx)
@@ -95,8 +95,14 @@ func (d *dialing) connect(ctx context.Context) {
 	if err := ctx.Err(); err != nil {
 		e.Cause = d.stopped(err)
 	}
-	d.finish(e)
-	close(d.done)
+	d.fail(e)
+}
+
+// fail ends a connection that did not open.
+func (d *dialing) fail(err error) {
+	d.finish(err)
+	d.conclude()
+	close(d.failed)
 }
 
 // stopped is why the attempts were given up: we may have been told by Close.
@@ -224,8 +230,8 @@ func (d *dialing) handshake(ctx context.Context, conn net.Conn, tls *secured, cf
 	if cfg.HandshakeTimeout == core.Off || cfg.HandshakeTimeout > left || cfg.HandshakeTimeout == 0 && left < core.DefaultHandshakeTimeout {
 		cfg.HandshakeTimeout = left
 	}
-	failed := make(chan error, 1)
-	s := &session{conn: d.Conn, tls: tls, dialing: d, failed: failed}
+	o := &opening{dialing: d, failed: make(chan error, 1)}
+	s := &session{conn: d.Conn, tls: tls, opening: o}
 	var err error
 	if s.core, err = core.NewClient(cfg, gate{s}); err != nil {
 		conn.Close()
@@ -237,14 +243,14 @@ func (d *dialing) handshake(ctx context.Context, conn net.Conn, tls *secured, cf
 	select {
 	case <-d.opened:
 		return nil
-	case <-d.done: // it opened, and a handler's panic ended it before it could say so
+	case <-d.failed: // it opened, and a handler's panic ended it before it could say so
 		return nil
-	case err := <-failed:
+	case err := <-o.failed:
 		return err
 	case <-ctx.Done():
 	}
 	// The loop may be slow, or not running: it undoes the rest when it can.
-	if d.giveUp(s) {
+	if d.giveUp(o) {
 		return ctx.Err()
 	}
 	return nil

@@ -185,7 +185,7 @@ func (s *Server) accept() {
 
 // begin makes a connection of what was accepted.
 func (s *Server) begin(conn net.Conn) {
-	d := &Conn{server: s, done: make(chan struct{})}
+	d := &Conn{server: s}
 	ctx := s.ctx
 	s.mu.Lock()
 	if s.closed {
@@ -276,7 +276,7 @@ func (s *Server) refuse(d *Conn, err error) {
 		s.options.OnError(err)
 	}
 	d.finish(err)
-	close(d.done)
+	d.conclude()
 	s.forget(d)
 }
 

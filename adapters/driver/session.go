@@ -2,11 +2,13 @@ package driver
 
 import (
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/haypile/haypile/adapters"
 	"github.com/haypile/haypile/core"
 	"github.com/haypile/haypile/core/wire"
+	"github.com/haypile/haypile/internal/instant"
 )
 
 // session is one transport with its state machine: an attempt and, if it comes
@@ -15,20 +17,24 @@ type session struct {
 	conn      *Conn
 	core      *core.Conn
 	transport adapters.Transport
-	tls       *secured    // nil for a plain connection
-	bridge    *bridge     // nil when the loop has the connection itself
-	dialing   *dialing    // nil when open
-	failed    chan error  // gets the end of an attempt that did not open; holds one
-	open      bool        // what follows belongs to the connection
-	served    bool        // by a Server
-	paused    PauseReason // as the transport was told
-	asked     closing     // what core or the transport was told
-	armed     time.Time   // the wakeup that is set, zero for none
-	leaveBy   time.Time   // when a transport that is closing is aborted
-	restUntil time.Time   // of the latest rest, see LatencyBudget
-	segments  [][]byte
+	tls       *secured        // nil for a plain connection
+	bridge    *bridge         // nil when the loop has the connection itself
+	opening   *opening        // nil when a client's is open, and for a server's
+	open      bool            // what happens belongs to the connection
+	served    bool            // by a Server
+	paused    PauseReason     // as the transport was told
+	asked     closing         // what core or the transport was told
+	armed     instant.Instant // the wakeup that is set
+	leaveBy   instant.Instant // when a transport that is closing is aborted
+	restUntil instant.Instant // of the latest rest, see LatencyBudget
+}
 
-	begun   adapters.Transport // under Conn.mu: transport, for other goroutines
+// opening is what only a client's session has, and only until it is open.
+type opening struct {
+	dialing *dialing
+	failed  chan error // gets the end of an attempt that did not open; holds one
+
+	begun   adapters.Transport // under Conn.mu: the session's, for other goroutines
 	givenUp bool               // under Conn.mu: nobody waits for the attempt
 }
 
@@ -76,8 +82,8 @@ func (s *session) receive(p []byte, now time.Time) {
 
 // OnWake implements adapters.Handler.
 func (s *session) OnWake(now time.Time) {
-	if !s.armed.IsZero() && !now.Before(s.armed) {
-		s.armed = time.Time{}
+	if instant.Of(now) >= s.armed {
+		s.armed = 0
 	}
 	s.settle(now)
 }
@@ -95,14 +101,17 @@ func (s *session) OnClose(err error, now time.Time) {
 // to run once.
 func (s *session) over() {
 	if !s.open {
-		s.failed <- s.core.Err()
+		s.opening.failed <- s.core.Err()
 		return
+	}
+	if o := s.opening; o != nil { // a panic ended it when it was about to be open
+		defer close(o.dialing.failed)
 	}
 	left := s.conn.finish(s.core.Err())
 	if s.served {
 		defer s.conn.server.forget(s.conn)
 	}
-	defer close(s.conn.done)
+	defer s.conn.conclude()
 	for _, fn := range left {
 		fn(s.core)
 	}
@@ -149,11 +158,11 @@ func (s *session) hasLastWord() bool {
 func (s *session) leave(now time.Time) {
 	var lost *core.TransportError
 	switch {
-	case !s.leaveBy.IsZero() && !now.Before(s.leaveBy), !s.hasLastWord() && (!s.open || errors.As(s.core.Err(), &lost)):
+	case s.leaveBy != 0 && instant.Of(now) >= s.leaveBy, !s.hasLastWord() && (!s.open || errors.As(s.core.Err(), &lost)):
 		s.transport.Abort()
-	case s.leaveBy.IsZero():
-		s.leaveBy = now.Add(leaveTimeout)
-		s.transport.SetWakeup(s.leaveBy)
+	case s.leaveBy == 0:
+		s.leaveBy = instant.Of(now).Add(leaveTimeout)
+		s.transport.SetWakeup(s.leaveBy.Time())
 		if s.tls != nil {
 			s.tls.end(s.transport)
 		}
@@ -203,20 +212,29 @@ func (s *session) applyPauses(now time.Time) {
 	s.paused = why
 }
 
+// lists hold segments, and are shared by all connections, so that an idle one has
+// none.
+var lists = sync.Pool{New: func() any { return new([][]byte) }}
+
 // flush hands output to the transport up to its high-water mark. It reports
 // whether it stopped for fairness alone, so that it must be called again; at
 // the high-water mark the transport wakes us.
 func (s *session) flush() bool {
+	if s.core.Buffered() == 0 {
+		return false
+	}
+	all := lists.Get().(*[][]byte)
+	defer lists.Put(all)
 	for room := turnBytes; room > 0; {
-		s.segments = s.core.Outbound(s.segments[:0])
-		if len(s.segments) == 0 {
+		*all = s.core.Outbound((*all)[:0])
+		if len(*all) == 0 {
 			return false
 		}
 		free := adapters.HighWater - s.transport.Buffered()
 		if free <= 0 {
 			return false
 		}
-		segments, n := cut(s.segments, min(free, room))
+		segments, n := cut(*all, min(free, room))
 		if s.tls != nil {
 			s.tls.write(segments, s.transport)
 		} else {
@@ -244,23 +262,15 @@ func cut(segments [][]byte, most int) ([][]byte, int) {
 // rearm sets the wakeup when it must come earlier than the one that is set. A
 // deadline that moved later costs nothing: the early wakeup finds nothing due.
 func (s *session) rearm() {
-	next := s.core.NextDeadline()
+	next := instant.Of(s.core.NextDeadline())
 	if s.open {
-		next = earlier(earlier(next, s.conn.nextTimer()), s.nextRead())
+		next = instant.Earlier(instant.Earlier(next, instant.Of(s.conn.nextTimer())), s.nextRead())
 	}
-	if next.IsZero() || !s.armed.IsZero() && !next.Before(s.armed) {
+	if next == 0 || s.armed != 0 && next >= s.armed {
 		return
 	}
 	s.armed = next
-	s.transport.SetWakeup(next)
-}
-
-// earlier is the earlier of two times, of which zero is none.
-func earlier(a, b time.Time) time.Time {
-	if a.IsZero() || !b.IsZero() && b.Before(a) {
-		return b
-	}
-	return a
+	s.transport.SetWakeup(next.Time())
 }
 
 // gate is core's handler: the user's hears only of a session that opened.
@@ -272,9 +282,10 @@ func (g gate) OnOpen(c *core.Conn) {
 		c.Close(wire.ReplySuccess, "bye") // nobody waits; an open connection can always be closed
 		return
 	}
-	opened := g.s.dialing.opened
-	g.s.open, g.s.dialing, g.s.failed = true, nil, nil
+	g.s.open = true
 	d.handler.OnOpen(c)
+	opened := g.s.opening.dialing.opened
+	g.s.opening = nil
 	close(opened)
 }
 

@@ -25,6 +25,9 @@ func (d *Conn) CallLater(delay time.Duration, fn func(c *core.Conn)) *Timer {
 	d.mu.Lock()
 	earliest := false
 	if !d.ended {
+		if d.timers == nil {
+			d.timers = &timers{}
+		}
 		earliest = d.timers.add(t)
 	}
 	live := d.live
@@ -63,6 +66,9 @@ func (ts *timers) add(t *Timer) bool {
 
 // due takes out the callbacks whose time has come.
 func (ts *timers) due(now time.Time) (callbacks []func(*core.Conn)) {
+	if ts == nil {
+		return nil
+	}
 	for len(ts.heap) > 0 && !now.Before(ts.heap[0].at) {
 		callbacks = append(callbacks, heap.Pop(&ts.heap).(*Timer).fn)
 	}
@@ -71,6 +77,9 @@ func (ts *timers) due(now time.Time) (callbacks []func(*core.Conn)) {
 
 // drop takes all of them out.
 func (ts *timers) drop() {
+	if ts == nil {
+		return
+	}
 	for _, t := range ts.heap {
 		t.index = -1
 	}
@@ -79,7 +88,7 @@ func (ts *timers) drop() {
 
 // next is when the first is due, zero for never.
 func (ts *timers) next() time.Time {
-	if len(ts.heap) == 0 {
+	if ts == nil || len(ts.heap) == 0 {
 		return time.Time{}
 	}
 	return ts.heap[0].at

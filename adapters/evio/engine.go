@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 
 	"github.com/tidwall/evio"
+
+	"github.com/haypile/haypile/internal/stream"
 )
 
 // engine is a server of evio with one loop. The only connection that it accepts
@@ -39,6 +41,7 @@ type engine struct {
 
 	// of evio's loop; after its end, of the goroutine that serves
 	transports map[*transport]struct{}
+	clock      stream.Clock
 	graft      *graft // nil: relayed
 	buffer     []byte // that relayed transports read into
 	quitting   bool
@@ -46,10 +49,12 @@ type engine struct {
 }
 
 func newEngine(l *Loop, o *options) *engine {
-	return &engine{
+	e := &engine{
 		loop: l, relay: o.relay, newGraft: o.graft, token: rand.Text(),
 		ready: make(chan struct{}), ended: make(chan struct{}), transports: map[*transport]struct{}{},
 	}
+	e.clock.Ring = func() { e.add((*expiry)(e)) }
+	return e
 }
 
 // finish ends what has not ended, which is nothing unless the server ended of

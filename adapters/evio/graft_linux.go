@@ -81,9 +81,9 @@ func (g *graft) add(t *transport) error {
 	if !t.seat.conn.IsValid() {
 		t.seat.conn = g.newConn(t)
 	}
-	g.conns.SetMapIndex(reflect.ValueOf(t.fd), t.seat.conn)
+	g.conns.SetMapIndex(reflect.ValueOf(t.Descriptor()), t.seat.conn)
 	t.seat.taken = true
-	if err := g.control(unix.EPOLL_CTL_ADD, t.fd); err != nil {
+	if err := g.control(unix.EPOLL_CTL_ADD, t.Descriptor()); err != nil {
 		g.forget(t)
 		return err
 	}
@@ -97,20 +97,20 @@ func (g *graft) add(t *transport) error {
 func (g *graft) remove(t *transport) {
 	// A watch has a descriptor of the same socket: closing ours would not take it
 	// out of the set.
-	if err := g.control(unix.EPOLL_CTL_DEL, t.fd); err != nil {
+	if err := g.control(unix.EPOLL_CTL_DEL, t.Descriptor()); err != nil {
 		t.engine.loop.report(fmt.Errorf("amqp: evio: %w", err))
 	}
 	g.forget(t)
 }
 
 func (g *graft) forget(t *transport) {
-	g.conns.SetMapIndex(reflect.ValueOf(t.fd), reflect.Value{})
+	g.conns.SetMapIndex(reflect.ValueOf(t.Descriptor()), reflect.Value{})
 	t.seat.taken = false
 }
 
 func (g *graft) newConn(t *transport) reflect.Value {
 	c := reflect.New(g.conns.Type().Elem().Elem())
-	writable(c.Elem().FieldByName("fd")).SetInt(int64(t.fd))
+	writable(c.Elem().FieldByName("fd")).SetInt(int64(t.Descriptor()))
 	writable(c.Elem().FieldByName("opened")).SetBool(true)
 	writable(c.Elem().FieldByName("reuse")).SetBool(true)
 	c.Interface().(evio.Conn).SetContext(t)

@@ -88,11 +88,10 @@ func (n ending) run() {
 	close(n.done)
 }
 
-// arrival, wake and expiry are tasks of a transport.
+// arrival and wake are tasks of a transport.
 type (
 	arrival transport
 	wake    transport
-	expiry  transport
 )
 
 func (a *arrival) run() {
@@ -103,4 +102,7 @@ func (a *arrival) run() {
 
 func (w *wake) run() { w.Woken() }
 
-func (x *expiry) run() { x.Expired() }
+// expiry is what the clock rings for.
+type expiry engine
+
+func (x *expiry) run() { x.clock.Expire() }

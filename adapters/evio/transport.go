@@ -5,11 +5,11 @@ package evio
 import (
 	"net"
 	"os"
-	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/haypile/haypile/adapters"
+	"github.com/haypile/haypile/internal/instant"
 	"github.com/haypile/haypile/internal/stream"
 	"github.com/haypile/haypile/ioloop"
 )
@@ -17,9 +17,8 @@ import (
 // transport is a connection on the loop of an engine, and touched there alone.
 type transport struct {
 	stream.Transport
+	stream.Ends
 	engine *engine
-	fd     int
-	timer  *time.Timer
 	wanted ioloop.Events // of the watcher
 	watch  *watch        // relayed: of everything; grafted: of output that is stuck
 	seat   seat          // grafted: with evio
@@ -27,8 +26,8 @@ type transport struct {
 }
 
 func newTransport(e *engine, fd int, conn net.Conn, h adapters.Handler) *transport {
-	t := &transport{engine: e, fd: fd}
-	t.Init(t, fd, conn.LocalAddr(), conn.RemoteAddr(), h, e.loop.report)
+	t := &transport{Ends: stream.NewEnds(conn.LocalAddr(), conn.RemoteAddr()), engine: e}
+	t.Init(t, fd, h)
 	return t
 }
 
@@ -75,7 +74,7 @@ func (t *transport) watchAll(read, write bool) {
 		t.wanted |= ioloop.Write
 	}
 	if t.watch == nil {
-		t.watch = newWatch(t, t.fd)
+		t.watch = newWatch(t, t.Descriptor())
 	}
 	t.watch.ask(t.wanted)
 }
@@ -88,7 +87,7 @@ func (t *transport) watchOutput(write bool) {
 		t.wanted = 0
 		t.endWatch()
 	case t.watch == nil:
-		fd, err := unix.FcntlInt(uintptr(t.fd), unix.F_DUPFD_CLOEXEC, 0)
+		fd, err := unix.FcntlInt(uintptr(t.Descriptor()), unix.F_DUPFD_CLOEXEC, 0)
 		if err != nil {
 			fd = none
 		}
@@ -108,16 +107,10 @@ func (t *transport) endWatch() {
 }
 
 // Arm implements stream.Engine.
-func (t *transport) Arm(at time.Time) {
-	switch {
-	case at.IsZero():
-		t.timer.Stop()
-	case t.timer == nil:
-		t.timer = time.AfterFunc(time.Until(at), func() { t.engine.add((*expiry)(t)) })
-	default:
-		t.timer.Reset(time.Until(at))
-	}
-}
+func (t *transport) Arm(at instant.Instant) { t.engine.clock.Set(&t.Transport, at) }
+
+// Report implements stream.Engine.
+func (t *transport) Report(err error) { t.engine.loop.report(err) }
 
 // Rouse implements stream.Engine. An engine that has ended has no use for it.
 func (t *transport) Rouse() { t.engine.add((*wake)(t)) }
@@ -127,10 +120,8 @@ func (t *transport) Release() {
 	e := t.engine
 	delete(e.transports, t)
 	e.count.Add(-1)
-	if t.timer != nil {
-		t.timer.Stop()
-	}
-	relayed := t.watch != nil && t.watch.fd == t.fd
+	e.clock.Set(&t.Transport, 0)
+	relayed := t.watch != nil && t.watch.fd == t.Descriptor()
 	t.endWatch() // which closes its descriptor
 	if relayed || t.taken {
 		return
@@ -138,5 +129,5 @@ func (t *transport) Release() {
 	if t.seat.taken && !e.dead {
 		e.graft.remove(t)
 	}
-	stream.CloseDescriptor(t.fd)
+	stream.CloseDescriptor(t.Descriptor())
 }

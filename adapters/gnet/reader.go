@@ -13,7 +13,7 @@ import (
 // reader takes a connection out of gnet's poller and back. gnet has no call for
 // that, so it needs the poller's descriptor, which stands in private fields.
 type reader struct {
-	poller int // -1 if it is not known
+	poller int32 // -1 if it is not known
 	paused bool
 	held   []byte // what came nevertheless
 }
@@ -32,7 +32,7 @@ func newReader(c gnet.Conn) reader {
 	if poller >= 0 && addReader(poller, c.Fd(), true) != nil {
 		poller = -1
 	}
-	return reader{poller: poller}
+	return reader{poller: int32(poller)}
 }
 
 // findPoller looks up the descriptor of the poller, -1 if it is not where it is
@@ -65,7 +65,7 @@ func (t *transport) setReading(on bool) error {
 		if on {
 			set = func(poller, fd int) error { return addReader(poller, fd, false) }
 		}
-		if err := set(r.poller, t.conn.Fd()); err != nil {
+		if err := set(int(r.poller), t.conn.Fd()); err != nil {
 			return fmt.Errorf("amqp: gnet: %w", err)
 		}
 	}

@@ -8,6 +8,8 @@ import (
 	"sync"
 
 	"github.com/panjf2000/gnet/v2"
+
+	"github.com/haypile/haypile/internal/stream"
 )
 
 // task is something to be done on an event loop.
@@ -20,6 +22,8 @@ type task interface{ run() }
 type runner struct {
 	loop *Loop
 	on   gnet.EventLoop
+
+	clock stream.Clock // of the event loop
 
 	mu       sync.Mutex
 	queue    []task
@@ -34,6 +38,7 @@ func (l *Loop) runnerOf(on gnet.EventLoop) *runner {
 	r := l.runners[on]
 	if r == nil {
 		r = &runner{loop: l, on: on}
+		r.clock.Ring = func() { r.add((*expiry)(r)) }
 		l.runners[on] = r
 	}
 	return r
@@ -63,6 +68,11 @@ func (r *runner) submit() {
 		r.loop.report(fmt.Errorf("amqp: gnet: %w", err))
 	}
 }
+
+// expiry is what the clock rings for.
+type expiry runner
+
+func (x *expiry) run() { x.clock.Expire() }
 
 // keepTasks bounds the queue that is kept.
 const keepTasks = 4096

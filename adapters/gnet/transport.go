@@ -7,12 +7,12 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"time"
 
 	"github.com/panjf2000/gnet/v2"
 	"golang.org/x/sys/unix"
 
 	"github.com/haypile/haypile/adapters"
+	"github.com/haypile/haypile/internal/instant"
 	"github.com/haypile/haypile/internal/stream"
 )
 
@@ -20,14 +20,14 @@ import (
 // is touched on that loop alone.
 type transport struct {
 	stream.Transport
-	loop    *Loop
-	conn    gnet.Conn // nil if gnet did not take it
-	runner  *runner   // of its event loop
-	timer   *time.Timer
-	reader  reader
-	writing *writeWatch // while the socket takes no output
-	inside  bool        // gnet is calling and will close if told to
-	leaving bool        // gnet closes the connection
+	loop          *Loop
+	local, remote net.Addr  // as gnet has them, too
+	conn          gnet.Conn // nil if gnet did not take it
+	runner        *runner   // of its event loop
+	reader        reader
+	writing       *writeWatch // while the socket takes no output
+	inside        bool        // gnet is calling and will close if told to
+	leaving       bool        // gnet closes the connection
 }
 
 // prepare makes a transport of a connection.
@@ -54,7 +54,8 @@ func (l *Loop) prepare(conn net.Conn, h adapters.Handler) (*transport, error) {
 	default:
 		return nil, fmt.Errorf("%w: %T", adapters.ErrNotPollable, conn)
 	}
-	t.Init(t, -1, local, remote, h, l.report)
+	t.local, t.remote = local, remote
+	t.Init(t, -1, h)
 	return t, nil
 }
 
@@ -140,17 +141,20 @@ func (t *transport) Watch(read, write bool) error {
 }
 
 // Arm implements stream.Engine.
-func (t *transport) Arm(at time.Time) {
-	switch {
-	case t.conn == nil:
-	case at.IsZero():
-		t.timer.Stop()
-	case t.timer == nil:
-		t.timer = time.AfterFunc(time.Until(at), func() { t.runner.add((*expiry)(t)) })
-	default:
-		t.timer.Reset(time.Until(at))
+func (t *transport) Arm(at instant.Instant) {
+	if t.runner != nil {
+		t.runner.clock.Set(&t.Transport, at)
 	}
 }
+
+// Local implements stream.Engine.
+func (t *transport) Local() net.Addr { return t.local }
+
+// Remote implements stream.Engine.
+func (t *transport) Remote() net.Addr { return t.remote }
+
+// Report implements stream.Engine.
+func (t *transport) Report(err error) { t.loop.report(err) }
 
 // Rouse implements stream.Engine.
 func (t *transport) Rouse() {
@@ -164,9 +168,7 @@ func (t *transport) Release() {
 	if t.conn == nil {
 		return
 	}
-	if t.timer != nil {
-		t.timer.Stop()
-	}
+	t.runner.clock.Set(&t.Transport, 0)
 	if t.writing != nil {
 		t.writing.end()
 	}
@@ -182,16 +184,13 @@ func (t *transport) Release() {
 	}
 }
 
-// wake, expiry and delivery are tasks of a transport.
+// wake and delivery are tasks of a transport.
 type (
 	wake     transport
-	expiry   transport
 	delivery transport
 )
 
 func (w *wake) run() { w.Woken() }
-
-func (e *expiry) run() { e.Expired() }
 
 // run passes on what came while reading was to be stopped.
 func (d *delivery) run() {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/haypile/haypile/adapters"
+	"github.com/haypile/haypile/internal/instant"
 )
 
 // handlerCall names a call of the handler.
@@ -47,8 +48,12 @@ func (t *transport) takeTurn(which handlerCall, p []byte) {
 	}()
 	switch now := time.Now(); which {
 	case callOpen:
+		t.heard = instant.Of(now)
 		t.h.OnOpen(t, now)
 	case callData:
+		since := t.heard
+		t.heard = instant.Of(now)
+		t.rested = t.heard >= since.Add(restAfter)
 		if t.wanted() { // Close may have had its turn meanwhile
 			t.h.OnData(p, now)
 		}
@@ -85,6 +90,10 @@ func (t *transport) Wake() {
 // first: what they queued is then handled, and written, as one batch.
 func (t *transport) serve() {
 	runtime.Gosched()
+	t.wake()
+}
+
+func (t *transport) wake() {
 	t.takeTurn(callWake, nil)
 	if t.startFlush() {
 		t.flushRest()
@@ -105,17 +114,19 @@ func (t *transport) start(f func(*transport)) {
 		return
 	}
 	t.loop.wg.Add(1)
-	go func() {
-		defer t.loop.wg.Done()
-		f(t)
-	}()
+	go t.done(f)
+}
+
+func (t *transport) done(f func(*transport)) {
+	defer t.loop.wg.Done()
+	f(t)
 }
 
 // SetWakeup implements adapters.Transport.
 func (t *transport) SetWakeup(at time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.wakeAt = time.Time{}
+	t.wakeAt = 0
 	if t.timer != nil {
 		t.timer.Stop()
 	}
@@ -123,7 +134,7 @@ func (t *transport) SetWakeup(at time.Time) {
 		return
 	}
 	wait := time.Until(at)
-	t.wakeAt = time.Now().Add(wait) // monotonic, which at need not be
+	t.wakeAt = instant.Now().Add(wait) // monotonic, which at need not be
 	if t.timer == nil {
 		t.timer = time.AfterFunc(wait, t.fire)
 	} else {
@@ -131,16 +142,20 @@ func (t *transport) SetWakeup(at time.Time) {
 	}
 }
 
-// fire is the timer's function. It may have been on its way when the wakeup was
-// moved or disarmed.
+// fire is the timer's function, on a goroutine of its own. It may have been on its
+// way when the wakeup was moved or disarmed.
 func (t *transport) fire() {
 	t.mu.Lock()
-	due := !t.wakeAt.IsZero() && !time.Now().Before(t.wakeAt)
+	due := t.wakeAt != 0 && instant.Now() >= t.wakeAt && t.phase < phaseGone
 	if due {
-		t.wakeAt = time.Time{}
+		t.wakeAt = 0
+		due = !t.waking.Swap(true) // else a call is on its way
+	}
+	if due {
+		t.loop.wg.Add(1)
 	}
 	t.mu.Unlock()
 	if due {
-		t.Wake()
+		t.done((*transport).wake)
 	}
 }

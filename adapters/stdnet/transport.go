@@ -9,15 +9,16 @@ import (
 	"time"
 
 	"github.com/haypile/haypile/adapters"
+	"github.com/haypile/haypile/internal/instant"
 )
 
 // lingering is how long a transport is still read that will send nothing more:
 // after Close for the peer's end, after a failed write for its last words.
 const lingering = time.Second
 
-// transport is one connection. Three kinds of goroutine work on it: run reads,
-// and lives as long as the transport; serve runs OnWake, and flush writes, each
-// only while there is something to do.
+// transport is one connection. Three kinds of goroutine work on it: run reads, one
+// after the other for as long as the transport lives; serve runs OnWake, and flush
+// writes, each only while there is something to do.
 type transport struct {
 	loop   *Loop
 	conn   net.Conn
@@ -28,16 +29,18 @@ type transport struct {
 	silent   bool       // under turn: the calls are over
 	panicked error      // under turn: the cause of OnClose, before any other
 	waking   atomic.Bool
+	rested   bool            // of the reader: it had nothing to do for long
+	heard    instant.Instant // of the reader: when the handler was last called by it
 
 	mu      sync.Mutex // everything below
-	changed sync.Cond  // on mu: phase or deaf changed
+	changed *sync.Cond // on mu: phase or deaf changed; absent while nobody waits
 	phase   phase
 	deaf    bool // SetReading(false)
 	discard bool // Close was called: input counts no more
 	out     output
 	cause   error // of OnClose
 	timer   *time.Timer
-	wakeAt  time.Time
+	wakeAt  instant.Instant
 }
 
 // phase is how far a transport is on its way. It only goes forward.
@@ -52,20 +55,34 @@ const (
 )
 
 func newTransport(l *Loop, conn net.Conn, h adapters.Handler) *transport {
-	t := &transport{loop: l, conn: conn, socket: newSocket(conn), h: h}
-	t.changed.L = &t.mu
-	return t
+	return &transport{loop: l, conn: conn, socket: newSocket(conn), h: h}
 }
 
-// run reads until the transport ends, and makes the handler's first and last
-// call.
+// run makes the handler's first call, and reads.
 func (t *transport) run() {
-	defer t.loop.forget(t)
 	t.call(callOpen, nil)
+	t.read()
+}
+
+// restAfter is how long a reader has nothing to do that has a new goroutine follow
+// it.
+const restAfter = time.Second
+
+// read reads until the transport ends, and makes the handler's last call. The
+// handler's calls have made the goroutine's stack larger than waiting needs it, and
+// it stays so. An idle connection is one that mostly waits: there, a goroutine that
+// has come to call the handler leaves the next wait to a new one.
+func (t *transport) read() {
 	var err error
 	for err == nil && t.awaitReading() {
 		err = t.socket.read(t)
+		if err == nil && t.rested {
+			t.rested = false
+			go t.read()
+			return
+		}
 	}
+	defer t.loop.forget(t)
 	cause := t.retire(err)
 	t.conn.Close()
 	t.finish(cause)
@@ -77,8 +94,12 @@ func (t *transport) awaitReading() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for t.deaf && t.phase == phaseOpen {
+		if t.changed == nil {
+			t.changed = sync.NewCond(&t.mu)
+		}
 		t.changed.Wait()
 	}
+	t.changed = nil
 	return t.phase < phaseAborted
 }
 
@@ -121,8 +142,15 @@ func (t *transport) enter(p phase) bool {
 		return false
 	}
 	t.phase = p
-	t.changed.Broadcast()
+	t.tell()
 	return true
+}
+
+// tell is for who waits for changed, which is the reader alone.
+func (t *transport) tell() {
+	if t.changed != nil {
+		t.changed.Signal()
+	}
 }
 
 // SetReading implements adapters.Transport.
@@ -134,7 +162,7 @@ func (t *transport) SetReading(on bool) {
 	}
 	t.deaf = !on
 	t.socket.doze(t.deaf)
-	t.changed.Broadcast()
+	t.tell()
 }
 
 // Close implements adapters.Transport. The flush that follows the call does the

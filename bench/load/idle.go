@@ -14,8 +14,13 @@ import (
 // idle opens connections, holds them while heartbeats come and go, and looks at
 // what each has cost. The messages of its result are connections, and its times
 // those of holding them.
+//
+// Memory is what these connections add to a process that has had some already, on
+// both sides after a collection that has given back to the system what it can, as
+// the runtime does of itself in a process that rests: the garbage of connecting does
+// not count, and the holes that it leaves between what is kept do. CPU time is that
+// of all connections, those that were there before included, and is divided so.
 func idle(ctx context.Context, j *job, profile *profiles) (*result, error) {
-	j.heartbeat = 10 * time.Second
 	warm, _, err := openAll(ctx, j, max(10, j.n/10)) // what is there once for all
 	defer closeAll(warm)
 	if err != nil {
@@ -27,6 +32,7 @@ func idle(ctx context.Context, j *job, profile *profiles) (*result, error) {
 	if err != nil {
 		return nil, err
 	}
+	runtime.GC()
 	if err := profile.start(); err != nil {
 		return nil, err
 	}
@@ -41,15 +47,17 @@ func idle(ctx context.Context, j *job, profile *profiles) (*result, error) {
 	if err != nil {
 		return nil, err
 	}
+	used = used.Of(j.n, j.n+len(warm))
 	after := usage.Settled()
 	if err := writeHeap(j.memProfile); err != nil {
 		return nil, err
 	}
 	runtime.KeepAlive(clients)
+	held := after.Since(before)
 	more := fmt.Sprintf(" resident_bytes=%d heap_bytes=%d stack_bytes=%d goroutines=%.3f cpu_percent=%.2f",
-		(after.Resident-before.Resident)/j.n, (after.Heap-before.Heap)/j.n, (after.Stack-before.Stack)/j.n,
-		float64(after.Goroutines-before.Goroutines)/float64(j.n), 100*used.CPU().Seconds()/used.At.Sub(start.At).Seconds())
-	return &result{j: j, used: used, wall: used.At.Sub(start.At), more: more}, nil
+		held.Resident/j.n, held.Heap/j.n, held.Stack/j.n,
+		float64(held.Goroutines)/float64(j.n), 100*used.CPU().Seconds()/j.hold.Seconds())
+	return &result{j: j, used: used, wall: used.At.Sub(start.At), held: held, more: more}, nil
 }
 
 // writeHeap writes what is in use with all connections open, beside the profile of

@@ -98,6 +98,7 @@ func parse(args []string) *job {
 	flag.IntVar(&j.publishers, "publishers", 8, "goroutines of publish-parallel")
 	flag.IntVar(&j.consumers, "consumers", 1, "consumers of consume-auto and consume-props")
 	flag.BoolVar(&j.read, "read", false, "decode properties in consume-props")
+	flag.DurationVar(&j.heartbeat, "heartbeat", 0, "interval of heartbeats; default: the peer's own, for idle 10 s")
 	flag.DurationVar(&j.hold, "hold", 22*time.Second, "how long connections are held by idle")
 	flag.DurationVar(&j.timeout, "timeout", 5*time.Minute, "when to give up")
 	flag.StringVar(&j.cpuProfile, "cpuprofile", "", "a file for the CPU profile")
@@ -105,6 +106,9 @@ func parse(args []string) *job {
 	flag.Parse(args) // which ends the program on errors
 	if flag.NArg() > 0 {
 		log.Fatalf("what is %q?", flag.Arg(0))
+	}
+	if j.heartbeat == 0 && j.mode == modeIdle {
+		j.heartbeat = 10 * time.Second
 	}
 	if j.vhost == "" && j.hasRoundTrips() {
 		j.vhost = "eager"

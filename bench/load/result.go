@@ -14,6 +14,7 @@ type result struct {
 	used  usage.Usage
 	wall  time.Duration
 	trips []time.Duration // in order of length
+	held  usage.Held      // of idle
 	more  string          // what only some modes have
 }
 

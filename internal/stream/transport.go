@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/haypile/haypile/adapters"
+	"github.com/haypile/haypile/internal/instant"
 )
 
 // Engine waits on behalf of one transport. All but Rouse is called inside the
@@ -17,34 +18,38 @@ type Engine interface {
 	// descriptor is readable, and Writable while write is set and it is writable.
 	Watch(read, write bool) error
 	// Arm has the engine call Expired at the time, or later. It replaces the time
-	// before; zero disarms.
-	Arm(at time.Time)
+	// before; none disarms.
+	Arm(at instant.Instant)
 	// Rouse has the engine call Woken soon. Any goroutine calls it, also after
 	// the end.
 	Rouse()
 	// Release ends the watch and the timer, and closes the descriptor. It is
 	// called once, before OnClose.
 	Release()
+	// Local and Remote are the addresses of the connection.
+	Local() net.Addr
+	Remote() net.Addr
+	// Report is told of panics in OnClose, which nobody else hears of.
+	Report(err error)
 }
 
 // Transport is an adapters.Transport on a descriptor that does not block.
 type Transport struct {
-	engine        Engine
-	report        func(error) // of panics in OnClose
-	fd            int
-	local, remote net.Addr
-	h             adapters.Handler
-	waking        atomic.Bool
+	engine Engine
+	h      adapters.Handler
+	fd     int
+	alarm  int32 // place among the loop's Alarms, counting from 1; 0: none
+	waking atomic.Bool
 
 	phase    phase
-	deaf     bool      // SetReading(false)
-	discard  bool      // Close was called: input counts no more
-	out      *[]byte   // nil when there is nothing to send
-	off      int       // of out: what is before it has been sent
-	cause    error     // of OnClose
-	wakeAt   time.Time // SetWakeup
-	lingerAt time.Time // the end of lingering
-	armed    time.Time // as the engine knows
+	deaf     bool            // SetReading(false)
+	discard  bool            // Close was called: input counts no more
+	out      *[]byte         // nil when there is nothing to send
+	off      int             // of out: what is before it has been sent
+	cause    error           // of OnClose
+	wakeAt   instant.Instant // SetWakeup
+	lingerAt instant.Instant // the end of lingering
+	armed    instant.Instant // as the engine knows
 }
 
 // phase is how far a transport is on its way. It only goes forward.
@@ -63,11 +68,11 @@ const (
 // after Close for the peer's end, after a failed write for its last words.
 const lingering = time.Second
 
-// Init makes t the transport of a descriptor. report is told of panics in
-// OnClose, which nobody else hears of.
-func (t *Transport) Init(e Engine, fd int, local, remote net.Addr, h adapters.Handler, report func(error)) {
-	t.engine, t.fd, t.local, t.remote, t.h, t.report = e, fd, local, remote, h, report
-}
+// Init makes t the transport of a descriptor.
+func (t *Transport) Init(e Engine, fd int, h adapters.Handler) { t.engine, t.fd, t.h = e, fd, h }
+
+// Descriptor is that of the connection, also after it has been closed.
+func (t *Transport) Descriptor() int { return t.fd }
 
 // SetDescriptor gives t a descriptor that was not known to Init, before Open.
 func (t *Transport) SetDescriptor(fd int) { t.fd = fd }
@@ -134,14 +139,14 @@ func (t *Transport) Woken() {
 
 // Expired answers Arm.
 func (t *Transport) Expired() {
-	now := time.Now()
-	t.armed = time.Time{}
+	now := instant.Now()
+	t.armed = 0
 	switch {
 	case t.phase >= phaseAborted:
-	case !t.lingerAt.IsZero() && !now.Before(t.lingerAt):
+	case t.lingerAt != 0 && now >= t.lingerAt:
 		t.end()
-	case !t.wakeAt.IsZero() && !now.Before(t.wakeAt):
-		t.wakeAt = time.Time{}
+	case t.wakeAt != 0 && now >= t.wakeAt:
+		t.wakeAt = 0
 		t.call(func(now time.Time) { t.h.OnWake(now) })
 	default:
 		t.rearm() // it was moved while this call was on its way
@@ -201,11 +206,7 @@ func (t *Transport) settle() {
 
 // rearm sets the engine's timer to the first of ours.
 func (t *Transport) rearm() {
-	at := t.wakeAt
-	if !t.lingerAt.IsZero() && (at.IsZero() || t.lingerAt.Before(at)) {
-		at = t.lingerAt
-	}
-	if !at.Equal(t.armed) {
+	if at := instant.Earlier(t.wakeAt, t.lingerAt); at != t.armed {
 		t.armed = at
 		t.engine.Arm(at)
 	}
@@ -223,7 +224,7 @@ func (t *Transport) closeWrite() {
 
 func (t *Transport) linger() {
 	t.phase = phaseLingering
-	t.lingerAt = time.Now().Add(lingering)
+	t.lingerAt = instant.Now().Add(lingering)
 }
 
 // end is the end: the descriptor is closed, and the handler told.
@@ -235,7 +236,7 @@ func (t *Transport) end() {
 	t.drop()
 	t.engine.Release()
 	if err := guarded(func(now time.Time) { t.h.OnClose(t.cause, now) }); err != nil {
-		t.report(err)
+		t.engine.Report(err)
 	}
 }
 
@@ -244,14 +245,15 @@ func (t *Transport) failure(op string, err error) error {
 	if err == nil {
 		return nil
 	}
-	return &net.OpError{Op: op, Net: t.local.Network(), Source: t.local, Addr: t.remote, Err: err}
+	local := t.engine.Local()
+	return &net.OpError{Op: op, Net: local.Network(), Source: local, Addr: t.engine.Remote(), Err: err}
 }
 
 // LocalAddr implements adapters.Transport.
-func (t *Transport) LocalAddr() net.Addr { return t.local }
+func (t *Transport) LocalAddr() net.Addr { return t.engine.Local() }
 
 // RemoteAddr implements adapters.Transport.
-func (t *Transport) RemoteAddr() net.Addr { return t.remote }
+func (t *Transport) RemoteAddr() net.Addr { return t.engine.Remote() }
 
 // Wake implements adapters.Transport.
 func (t *Transport) Wake() {
@@ -265,11 +267,11 @@ func (t *Transport) SetReading(on bool) { t.deaf = !on }
 
 // SetWakeup implements adapters.Transport.
 func (t *Transport) SetWakeup(at time.Time) {
+	t.wakeAt = 0
 	if !at.IsZero() {
-		wait := time.Until(at)    // first: what passes until Now makes it late, not early
-		at = time.Now().Add(wait) // monotonic, which at need not be
+		wait := time.Until(at)             // first: what passes until Now makes it late, not early
+		t.wakeAt = instant.Now().Add(wait) // monotonic, which at need not be
 	}
-	t.wakeAt = at
 }
 
 // Close implements adapters.Transport.
@@ -287,4 +289,6 @@ func (t *Transport) Abort() {
 }
 
 // String is for debugging.
-func (t *Transport) String() string { return fmt.Sprintf("%s to %s", t.local, t.remote) }
+func (t *Transport) String() string {
+	return fmt.Sprintf("%s to %s", t.engine.Local(), t.engine.Remote())
+}

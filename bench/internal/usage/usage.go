@@ -46,6 +46,19 @@ func (u Usage) Since(before Usage) Usage {
 	return u
 }
 
+// Of is the share of part in what the whole of equals has used.
+func (u Usage) Of(part, whole int) Usage {
+	share := float64(part) / float64(whole)
+	u.User = time.Duration(float64(u.User) * share)
+	u.System = time.Duration(float64(u.System) * share)
+	u.Allocs = uint64(float64(u.Allocs) * share)
+	u.Bytes = uint64(float64(u.Bytes) * share)
+	if u.Writes >= 0 {
+		u.Writes = int64(float64(u.Writes) * share)
+	}
+	return u
+}
+
 // writes is Linux's count.
 func writes() int64 { return counter("/proc/self/io", "syscw:") }
 
@@ -78,6 +91,11 @@ func counter(file, label string) (n int64) {
 
 // Held is what the process holds: bytes, and goroutines.
 type Held struct{ Resident, Heap, Stack, Goroutines int }
+
+// Since is what was added to what was held earlier.
+func (h Held) Since(before Held) Held {
+	return Held{h.Resident - before.Resident, h.Heap - before.Heap, h.Stack - before.Stack, h.Goroutines - before.Goroutines}
+}
 
 // Settled is what the process holds when all that can be given back has been.
 func Settled() Held {
