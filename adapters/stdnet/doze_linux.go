@@ -7,13 +7,11 @@ import "syscall"
 // and so do readSize bytes, which is little enough for the kernel not to enlarge its
 // buffer. Where the kernel refuses, only the saving is lost.
 func (s *rawSocket) doze(on bool) {
-	s.lowWater = 1
+	lowWater := 1
 	if on {
-		s.lowWater = readSize
+		lowWater = readSize
 	}
-	_ = s.raw.Control(s.setLowWater)
-}
-
-func (s *rawSocket) applyLowWater(fd uintptr) {
-	_ = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVLOWAT, s.lowWater)
+	_ = s.raw.Control(func(fd uintptr) {
+		_ = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVLOWAT, lowWater)
+	})
 }

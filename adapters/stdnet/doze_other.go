@@ -4,5 +4,3 @@ package stdnet
 
 // doze would keep what arrives from waking the runtime's poller while nobody reads.
 func (s *rawSocket) doze(bool) {}
-
-func (s *rawSocket) applyLowWater(uintptr) {}

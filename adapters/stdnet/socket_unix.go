@@ -27,7 +27,7 @@ func newSocket(conn net.Conn) socket {
 		return newPlainSocket(conn) // whose Read will tell the error
 	}
 	s := &rawSocket{conn: conn, raw: raw}
-	s.in.try, s.out.try, s.setLowWater = s.readOnce, s.writeOnce, s.applyLowWater
+	s.in.try, s.out.try = s.readOnce, s.writeOnce
 	return s
 }
 
@@ -48,8 +48,6 @@ type rawSocket struct {
 		n   int
 		err error
 	}
-	lowWater    int // see doze
-	setLowWater func(fd uintptr)
 }
 
 func (s *rawSocket) read(t *transport) error {
