@@ -51,25 +51,23 @@ func TestCellsAreMediansWithTheirRange(t *testing.T) {
 }
 
 func TestRatiosSayHowManyTimesBetterThanAPeerTheBestIs(t *testing.T) {
-	m := measured()
-	for measure, head := range map[measure]string{cpu: "amqp091-go / best", rate: "best / amqp091-go"} {
-		if got := m.ratio(m.rows[0], measure, amqp091); got != "10" {
-			t.Errorf("%s: %s, want 10", measure.title, got)
-		}
-		if got := measure.compared(amqp091); got != head {
-			t.Errorf("%s: %q, want %q", measure.title, got, head)
-		}
-	}
+	checkRatio(t, measured(), amqp091, "10", map[measure]string{cpu: "amqp091-go / best", rate: "best / amqp091-go"})
 }
 
 func TestRatiosSayHowManyTimesTheFloorTheBestTakes(t *testing.T) {
 	m := measured()
 	m.cells[[2]string{"publish", floor.name}] = series{{"cpu_us_per_msg": 1, "msgs_s": 2000}}
-	for measure, head := range map[measure]string{cpu: "best / floor", rate: "floor / best"} {
-		if got := m.ratio(m.rows[0], measure, floor); got != "2" {
-			t.Errorf("%s: %s, want 2", measure.title, got)
+	checkRatio(t, m, floor, "2", map[measure]string{cpu: "best / floor", rate: "floor / best"})
+}
+
+// checkRatio looks at the ratio to a subject, and at its column's head, by measure.
+func checkRatio(t *testing.T, m *table, to subject, want string, heads map[measure]string) {
+	t.Helper()
+	for measure, head := range heads {
+		if got := m.ratio(m.rows[0], measure, to); got != want {
+			t.Errorf("%s: %s, want %s", measure.title, got, want)
 		}
-		if got := measure.compared(floor); got != head {
+		if got := measure.compared(to); got != head {
 			t.Errorf("%s: %q, want %q", measure.title, got, head)
 		}
 	}
