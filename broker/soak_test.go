@@ -22,7 +22,8 @@ type soak struct {
 	mu        sync.Mutex
 	confirmed map[string]bool
 	seen      map[string]bool
-	twice     []string // came again without being marked as redelivered
+	unmarked  map[string]bool // came without being marked as redelivered
+	twice     []string        // came again so
 }
 
 const (
@@ -35,7 +36,7 @@ const (
 // beside them.
 func TestNothingIsLostAmongManyConnections(t *testing.T) {
 	onEachLoop(t, func(t *testing.T, b *broker.Broker) {
-		s := &soak{b: b, url: b.URL(), confirmed: make(map[string]bool), seen: make(map[string]bool)}
+		s := &soak{b: b, url: b.URL(), confirmed: make(map[string]bool), seen: make(map[string]bool), unmarked: make(map[string]bool)}
 		ch := overTCP(t, b, "")
 		for i := range soakQueues {
 			makeQueues(t, ch, fmt.Sprint("kept-", i))
@@ -111,7 +112,7 @@ func (s *soak) consume(ctx context.Context, ch *blocking.Channel, r *rand.Rand, 
 			if err != nil {
 				break
 			}
-			s.note(d)
+			s.note(d, false)
 			switch r.IntN(6) {
 			case 0:
 				_ = d.Nack(true)
@@ -124,12 +125,18 @@ func (s *soak) consume(ctx context.Context, ch *blocking.Channel, r *rand.Rand, 
 	}
 }
 
-func (s *soak) note(d *blocking.Delivery) {
+// note notes a delivery. Of a message that was taken back from a consumer and given to
+// another one, the other may note it first: only two that are not marked tell, or one
+// after all consumers have gone.
+func (s *soak) note(d *blocking.Delivery, alone bool) {
 	id := string(d.Body)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.seen[id] && !d.Redelivered {
-		s.twice = append(s.twice, id)
+	if !d.Redelivered {
+		if s.unmarked[id] || alone && s.seen[id] {
+			s.twice = append(s.twice, id)
+		}
+		s.unmarked[id] = true
 	}
 	s.seen[id] = true
 }
@@ -178,7 +185,7 @@ func (s *soak) drain(t *testing.T, ch *blocking.Channel) {
 			if d == nil {
 				break
 			}
-			s.note(d)
+			s.note(d, true)
 			if err := d.Ack(); err != nil {
 				t.Fatal(err)
 			}
