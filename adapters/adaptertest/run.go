@@ -86,6 +86,7 @@ var tests = []struct {
 	{"OnOpen comes first and OnClose once and last", testLifetime, nil},
 	{"calls never run beside one another", testSerial, nil},
 	{"bytes arrive whole and in order both ways under back-pressure", testBytes, nil},
+	{"pieces of all sizes keep their order when many calls write", testMixedPieces, nil},
 	{"Write copies what it is given", testWriteCopies, nil},
 	{"Buffered falls and OnWake comes each time at LowWater", testLowWater, nil},
 	{"a peer that does not read holds up nothing but output", testStalledPeer, nil},

@@ -33,11 +33,12 @@ func (t *transport) call(which handlerCall, p []byte) {
 
 // takeTurn runs the handler, never while another call is running. A panic ends
 // the transport and is what OnClose gets.
-func (t *transport) takeTurn(which handlerCall, p []byte) {
+// False: the calls were over before.
+func (t *transport) takeTurn(which handlerCall, p []byte) bool {
 	t.turn.Lock()
 	defer t.turn.Unlock()
 	if t.silent {
-		return
+		return false
 	}
 	defer func() {
 		if v := recover(); v != nil {
@@ -58,9 +59,10 @@ func (t *transport) takeTurn(which handlerCall, p []byte) {
 			t.h.OnData(p, now)
 		}
 	case callWake:
-		t.waking.Store(false) // a Wake from here on gets a call of its own
+		t.waking.Store(wakeServed) // a Wake from here on gets a call of its own
 		t.h.OnWake(now)
 	}
+	return true
 }
 
 // finish makes the last call.
@@ -79,24 +81,40 @@ func (t *transport) finish(cause error) {
 	t.h.OnClose(cause, time.Now())
 }
 
+// What waking can be.
+const (
+	wakeNone    int32 = iota
+	wakeServed        // a goroutine is in serve, and will look for another Wake
+	wakeWaiting       // it is, or is about to be, and OnWake is still to come
+)
+
 // Wake implements adapters.Transport.
 func (t *transport) Wake() {
-	if !t.waking.Swap(true) {
+	if t.waking.Swap(wakeWaiting) == wakeNone {
 		t.spawn((*transport).serve)
 	}
 }
 
-// serve runs OnWake. The yield lets those who are about to call Wake do so
-// first: what they queued is then handled, and written, as one batch.
+// serve runs OnWake and writes, by turns, for as long as Wake is called meanwhile:
+// what is queued during a turn is the batch of the next. The yield lets those who
+// are about to call Wake do so first. One goroutine at a time is in it, and it never
+// waits for the peer before it has left.
 func (t *transport) serve() {
-	runtime.Gosched()
-	t.wake()
-}
-
-func (t *transport) wake() {
-	t.takeTurn(callWake, nil)
-	if t.startFlush() {
-		t.flushRest()
+	for {
+		runtime.Gosched()
+		if !t.takeTurn(callWake, nil) {
+			return // and nobody follows
+		}
+		more := t.startFlush() && !t.flushSoon()
+		if t.waking.CompareAndSwap(wakeServed, wakeNone) {
+			if more {
+				t.flushRest()
+			}
+			return
+		}
+		if more {
+			t.spawn((*transport).flushRest)
+		}
 	}
 }
 
@@ -149,13 +167,13 @@ func (t *transport) fire() {
 	due := t.wakeAt != 0 && instant.Now() >= t.wakeAt && t.phase < phaseGone
 	if due {
 		t.wakeAt = 0
-		due = !t.waking.Swap(true) // else a call is on its way
+		due = t.waking.Swap(wakeWaiting) == wakeNone // else a call is on its way
 	}
 	if due {
 		t.loop.wg.Add(1)
 	}
 	t.mu.Unlock()
 	if due {
-		t.done((*transport).wake)
+		t.done((*transport).serve)
 	}
 }

@@ -12,10 +12,10 @@ import (
 // filled while the other is being written. It is guarded by transport.mu.
 type output struct {
 	filling  *[]byte // nil when empty
-	writing  *[]byte // lent to the goroutine that flushes
+	writing  *[]byte // lent to the goroutine that flushes; nil when rest is empty
 	rest     []byte  // of writing
 	buffered int     // in both
-	flushing bool    // a goroutine is writing
+	flushing bool    // a goroutine is writing, or about to
 	dropped  bool    // nothing is sent any more
 }
 
@@ -23,8 +23,12 @@ type output struct {
 var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
 const (
-	// writeSize bounds a system call, so that Buffered follows what has left.
-	writeSize = 64 << 10
+	// writeSize bounds a system call, so that others have their turn.
+	writeSize = 256 << 10
+	// soonCalls bounds the system calls of a goroutine that has other things to do.
+	soonCalls = 4
+	// directSize is from what size on a piece is not copied: a system call costs less.
+	directSize = 16 << 10
 	// keepSize bounds the buffers that are kept for reuse.
 	keepSize = 1 << 20
 )
@@ -44,17 +48,55 @@ func (t *transport) Write(segs [][]byte) {
 	if t.phase != phaseOpen {
 		return
 	}
-	o := &t.out
+	room := writeSize
 	for _, s := range segs {
-		if len(s) == 0 {
-			continue
+		n := 0
+		if len(s) >= directSize && room > 0 {
+			n = t.writeDirectly(s[:min(len(s), room)])
+			room -= n
 		}
-		if o.filling == nil {
-			o.filling = buffers.Get().(*[]byte)
-		}
-		*o.filling = append(*o.filling, s...)
-		o.buffered += len(s)
+		t.out.add(s[n:])
 	}
+}
+
+// add queues a copy.
+func (o *output) add(p []byte) {
+	if len(p) == 0 || o.dropped {
+		return
+	}
+	if o.filling == nil {
+		o.filling = buffers.Get().(*[]byte)
+	}
+	*o.filling = append(*o.filling, p...)
+	o.buffered += len(p)
+}
+
+// writeDirectly writes of p what the kernel takes at once, after the little that is
+// queued; where more is, or somebody is writing, nothing. It is called under mu and
+// gives that up while it writes.
+func (t *transport) writeDirectly(p []byte) int {
+	o := &t.out
+	if o.flushing || o.dropped || o.buffered >= directSize || len(o.rest) > 0 {
+		return 0
+	}
+	o.flushing = true
+	little := o.take()
+	t.mu.Unlock()
+	n, err := 0, error(nil)
+	if little != nil {
+		n, err = t.socket.tryWrite(little)
+		t.sent(n)
+		n = 0
+	}
+	if err == nil {
+		n, err = t.socket.tryWrite(p)
+	}
+	if err != nil && err != errWouldBlock {
+		t.failed(err)
+	}
+	t.mu.Lock()
+	o.flushing = false
+	return n
 }
 
 // Buffered implements adapters.Transport.
@@ -75,7 +117,7 @@ func (t *transport) startFlush() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	o := &t.out
-	if o.flushing || o.dropped || o.filling == nil && t.phase != phaseClosing {
+	if o.flushing || o.dropped || o.buffered == 0 && t.phase != phaseClosing {
 		return false
 	}
 	o.flushing = true
@@ -107,14 +149,12 @@ func (t *transport) flush(write func(p []byte) (int, error), calls int) bool {
 	return false
 }
 
-// flushSoon is flush by the reader, which must not wait for the peer, nor stop
-// reading for as long as other goroutines find something to write.
-func (t *transport) flushSoon() bool {
-	return t.flush(t.socket.tryWrite, adapters.HighWater/writeSize)
-}
+// flushSoon is flush by those who must not wait for the peer, nor stop reading or
+// calling OnWake for as long as other goroutines find something to write.
+func (t *transport) flushSoon() bool { return t.flush(t.socket.tryWrite, soonCalls) }
 
 // flushRest is flush by a goroutine that has the time.
-func (t *transport) flushRest() { t.flush(t.conn.Write, math.MaxInt) }
+func (t *transport) flushRest() { t.flush(t.socket.write, math.MaxInt) }
 
 // piece is what to write next, and nil when there is nothing; over tells, once,
 // that there will be nothing ever.
@@ -122,29 +162,39 @@ func (t *transport) piece() (p []byte, over bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	o := &t.out
-	if len(o.rest) == 0 {
-		release(o.writing)
-		o.writing, o.filling = o.filling, nil
-		if o.writing == nil {
-			o.flushing = false
-			return nil, t.phase == phaseClosing && t.enter(phaseLingering)
-		}
-		o.rest = *o.writing
+	if p = o.take(); p == nil {
+		o.flushing = false
+		over = t.phase == phaseClosing && t.enter(phaseLingering)
 	}
-	return o.rest[:min(len(o.rest), writeSize)], false
+	return p, over
 }
 
-// sent counts what the kernel took and wakes the handler at the low-water mark.
+// take lends what is to be written next, to one goroutine at a time.
+func (o *output) take() []byte {
+	if o.writing == nil {
+		if o.filling == nil {
+			return nil
+		}
+		o.writing, o.filling = o.filling, nil
+		o.rest = *o.writing
+	}
+	return o.rest[:min(len(o.rest), writeSize)]
+}
+
+// sent takes back what was lent, of which the kernel took n bytes, and wakes the
+// handler at the low-water mark.
 func (t *transport) sent(n int) {
 	t.mu.Lock()
 	o := &t.out
-	if o.dropped {
-		t.mu.Unlock()
-		return
-	}
 	before := o.buffered
-	o.rest = o.rest[n:]
-	o.buffered -= n
+	if !o.dropped {
+		o.rest = o.rest[n:]
+		o.buffered -= n
+	}
+	if len(o.rest) == 0 {
+		release(o.writing)
+		o.writing = nil
+	}
 	low := before > adapters.LowWater && o.buffered <= adapters.LowWater
 	t.mu.Unlock()
 	if low {

@@ -14,6 +14,8 @@ type socket interface {
 	// tryWrite writes what the kernel takes at once. errWouldBlock is for the
 	// rest, and for sockets that cannot tell.
 	tryWrite(p []byte) (int, error)
+	// write waits until the kernel takes some of p.
+	write(p []byte) (int, error)
 	// doze is told whether input is left unread for now.
 	doze(on bool)
 }
@@ -48,5 +50,12 @@ func (s *plainSocket) read(t *transport) error {
 }
 
 func (s *plainSocket) tryWrite([]byte) (int, error) { return 0, errWouldBlock }
+
+// plainWriteSize bounds a Write, so that Buffered follows what has left.
+const plainWriteSize = 64 << 10
+
+func (s *plainSocket) write(p []byte) (int, error) {
+	return s.conn.Write(p[:min(len(p), plainWriteSize)])
+}
 
 func (s *plainSocket) doze(bool) {}

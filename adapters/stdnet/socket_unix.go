@@ -27,7 +27,7 @@ func newSocket(conn net.Conn) socket {
 		return newPlainSocket(conn) // whose Read will tell the error
 	}
 	s := &rawSocket{conn: conn, raw: raw}
-	s.in.try, s.out.try = s.readOnce, s.writeOnce
+	s.in.try, s.out.try, s.out.wait = s.readOnce, s.writeOnce, s.writeSome
 	return s
 }
 
@@ -43,10 +43,11 @@ type rawSocket struct {
 		err error
 	}
 	out struct { // of whoever flushes
-		try func(fd uintptr) bool
-		p   []byte
-		n   int
-		err error
+		try  func(fd uintptr) bool
+		wait func(fd uintptr) bool
+		p    []byte
+		n    int
+		err  error
 	}
 }
 
@@ -80,14 +81,24 @@ func (s *rawSocket) readOnce(fd uintptr) bool {
 }
 
 func (s *rawSocket) tryWrite(p []byte) (int, error) {
+	n, err := s.writeBy(s.out.try, p)
+	if err == nil && n < len(p) {
+		err = errWouldBlock
+	}
+	return n, err
+}
+
+func (s *rawSocket) write(p []byte) (int, error) { return s.writeBy(s.out.wait, p) }
+
+func (s *rawSocket) writeBy(call func(fd uintptr) bool, p []byte) (int, error) {
 	out := &s.out
 	out.p = p
-	err := s.raw.Write(out.try)
+	err := s.raw.Write(call)
 	out.p = nil
 	switch {
 	case err != nil:
 		return 0, err
-	case out.err == syscall.EAGAIN || out.err == nil && out.n < len(p):
+	case out.err == syscall.EAGAIN:
 		return out.n, errWouldBlock
 	case out.err != nil:
 		return out.n, s.failure("write", out.err)
@@ -99,6 +110,12 @@ func (s *rawSocket) tryWrite(p []byte) (int, error) {
 func (s *rawSocket) writeOnce(fd uintptr) bool {
 	s.out.n, s.out.err = uninterrupted(syscall.Write, fd, s.out.p)
 	return true
+}
+
+// writeSome has the runtime wait until the kernel takes something.
+func (s *rawSocket) writeSome(fd uintptr) bool {
+	s.writeOnce(fd)
+	return s.out.err != syscall.EAGAIN
 }
 
 // uninterrupted makes a system call again for as long as signals break it off.

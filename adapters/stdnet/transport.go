@@ -17,18 +17,19 @@ import (
 const lingering = time.Second
 
 // transport is one connection. Three kinds of goroutine work on it: run reads, one
-// after the other for as long as the transport lives; serve runs OnWake, and flush
-// writes, each only while there is something to do.
+// after the other for as long as the transport lives; serve runs OnWake and writes,
+// and flushRest waits for a kernel that takes no more, each only while there is
+// something to do.
 type transport struct {
 	loop   *Loop
 	conn   net.Conn
 	socket socket
 	h      adapters.Handler
 
-	turn     sync.Mutex // held during handler calls; never taken under mu
-	silent   bool       // under turn: the calls are over
-	panicked error      // under turn: the cause of OnClose, before any other
-	waking   atomic.Bool
+	turn     sync.Mutex      // held during handler calls; never taken under mu
+	silent   bool            // under turn: the calls are over
+	panicked error           // under turn: the cause of OnClose, before any other
+	waking   atomic.Int32    // how far the answer to Wake is
 	rested   bool            // of the reader: it had nothing to do for long
 	heard    instant.Instant // of the reader: when the handler was last called by it
 
