@@ -174,8 +174,8 @@ func (c *Conn) Feed(p []byte, now time.Time) {
 	c.intact = true
 }
 
-// Tick acts on every deadline that has passed by now. Spurious and late calls
-// are harmless.
+// Tick acts on every deadline that has passed by now, and sends a heartbeat that is
+// due within HeartbeatLead. Spurious and late calls are harmless.
 func (c *Conn) Tick(now time.Time) {
 	if c.broken || c.state == StateIdle {
 		return

@@ -47,6 +47,12 @@ type deadlines struct {
 // heartbeatSlack is what silence may last beyond the interval.
 const heartbeatSlack = 5 * time.Second
 
+// HeartbeatLead is how much earlier than NextDeadline a Tick sends a heartbeat, if
+// it happens to come then. Who drives many connections may round their deadlines
+// down to moments that lie no farther apart, and serves in one pass what falls
+// together.
+const HeartbeatLead = 50 * time.Millisecond
+
 // heard tells that bytes came, however few.
 func (d *deadlines) heard(now moment) {
 	d.lastRead, d.granted, d.grace = now, false, 0
@@ -115,7 +121,8 @@ func (c *Conn) closingHead() *Channel {
 	return nil
 }
 
-// sendAt is when a heartbeat is due unless something is written before. While output waits for the transport, none is added to it.
+// sendAt is when a heartbeat is due unless something is written before. While output
+// waits for the transport, none is added to it.
 func (c *Conn) sendAt() moment {
 	if c.limits.heartbeat == 0 || c.state != StateOpen && c.state != StateClosing || c.out.len() > 0 {
 		return never
@@ -186,7 +193,7 @@ func (c *Conn) expire() {
 		c.expireSilence()
 	}
 	c.expireChannels()
-	if c.due(c.sendAt()) {
+	if at := c.sendAt(); at != never && c.now >= at.after(-HeartbeatLead) {
 		c.rest()
 		c.out.append(wire.HeartbeatFrame)
 		c.counts.framesSent++

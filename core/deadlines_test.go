@@ -27,6 +27,21 @@ func TestHeartbeatIsSentAfterHalfAnIntervalOfNotWriting(t *testing.T) {
 	}
 }
 
+// So that those of many connections can leave in one pass.
+func TestHeartbeatIsSentByATickThatIsALittleEarly(t *testing.T) {
+	b := opened(t, core.ClientConfig{})
+	early := 30*time.Second - core.HeartbeatLead
+	b.at(early - 1).sent()
+	if next := b.c.NextDeadline(); !next.Equal(epoch.Add(30 * time.Second)) {
+		t.Errorf("next deadline is at %s", next.Sub(epoch))
+	}
+	b.at(early).sent("0 heartbeat")
+	if next := b.c.NextDeadline(); !next.Equal(epoch.Add(early + 30*time.Second)) {
+		t.Errorf("next deadline is at %s", next.Sub(epoch))
+	}
+	b.at(30 * time.Second).sent()
+}
+
 func TestHeartbeatsDoNotPileUpBehindABlockedTransport(t *testing.T) {
 	b := opened(t, core.ClientConfig{})
 	ch := b.channel()

@@ -13,6 +13,7 @@ import (
 	"github.com/haypile/haypile/adapters/driver"
 	"github.com/haypile/haypile/adapters/internal/fakebroker"
 	"github.com/haypile/haypile/core"
+	"github.com/haypile/haypile/core/wire"
 )
 
 func TestDriverDialsOverDeadEndpoints(t *testing.T) {
@@ -80,6 +81,45 @@ func TestDriverKeepsIdleConnectionsByHeartbeats(t *testing.T) {
 		}
 		closeAndCheck(t, conn)
 	})
+}
+
+// Heartbeats of connections that were opened at different times leave together, none
+// of them later than it must.
+func TestDriverSendsTheHeartbeatsOfManyTogether(t *testing.T) {
+	const n, interval = 20, 10 * time.Second
+	var beats, moments int
+	var latest time.Duration
+	last := map[int]time.Duration{} // when each wrote
+	trace := func(e adaptertest.SimEvent) {
+		if e.Server || e.What != "sends" {
+			return
+		}
+		before, begun := last[e.Conn] // with the protocol's header, which is as short
+		if last[e.Conn] = e.Time; begun && e.Bytes == len(wire.HeartbeatFrame) {
+			if gap := e.Time - before; gap < interval/2-core.HeartbeatLead || gap > interval/2+time.Millisecond {
+				t.Errorf("a heartbeat %v after the last write", gap)
+			}
+			if beats++; e.Time > latest+time.Millisecond {
+				moments++
+			}
+			latest = e.Time
+		}
+	}
+	inBubble(t, adaptertest.SimConfig{Trace: trace}, func(t *testing.T, sim *adaptertest.Sim) {
+		serveOn(t, sim, address)
+		for range n {
+			conn, err := driver.Dial(t.Context(), sim, params(t, sim, address+"?heartbeat=10"), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer closeAndCheck(t, conn)
+			time.Sleep(core.HeartbeatLead / n)
+		}
+		time.Sleep(10 * interval)
+	})
+	if rounds := beats / n; rounds < 20 || moments > 2*rounds {
+		t.Errorf("%d heartbeats left at %d moments", beats, moments)
+	}
 }
 
 func TestDriverEndsConnectionsThatFallSilent(t *testing.T) {

@@ -140,7 +140,7 @@ func (s *session) settle(now time.Time) {
 	if again {
 		s.transport.Wake()
 	}
-	s.rearm()
+	s.rearm(now)
 }
 
 // hasLastWord tells that the peer is to hear why it is left: the answer to a close
@@ -261,16 +261,28 @@ func cut(segments [][]byte, most int) ([][]byte, int) {
 
 // rearm sets the wakeup when it must come earlier than the one that is set. A
 // deadline that moved later costs nothing: the early wakeup finds nothing due.
-func (s *session) rearm() {
-	next := instant.Of(s.core.NextDeadline())
+func (s *session) rearm(now time.Time) {
+	deadline, exact := s.core.NextDeadline(), instant.Instant(0)
 	if s.open {
-		next = instant.Earlier(instant.Earlier(next, instant.Of(s.conn.nextTimer())), s.nextRead())
+		exact = instant.Earlier(instant.Of(s.conn.nextTimer()), s.nextRead())
 	}
+	next := instant.Earlier(instant.Of(deadline), exact)
 	if next == 0 || s.armed != 0 && next >= s.armed {
 		return
 	}
-	s.armed = next
-	s.transport.SetWakeup(next.Time())
+	s.armed = instant.Earlier(instant.Of(together(deadline, now)), exact)
+	s.transport.SetWakeup(s.armed.Time())
+}
+
+// together moves a deadline to a moment that other connections have, too, so that
+// one pass of a loop sends the heartbeats of many. When that was too early for core,
+// which for the rarer deadlines it is, the next wakeup is at the deadline itself.
+func together(deadline, now time.Time) time.Time {
+	early := deadline.Sub(deadline.Truncate(core.HeartbeatLead))
+	if shared := deadline.Add(-early); shared.After(now) {
+		return shared
+	}
+	return deadline
 }
 
 // gate is core's handler: the user's hears only of a session that opened.

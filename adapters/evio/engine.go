@@ -120,9 +120,15 @@ func (e *engine) data(c evio.Conn, in []byte) (_ []byte, action evio.Action) {
 	}
 	// Evio is about to sleep: those who answer what was just done do so first, on this
 	// thread, which spares waking another one for them, and then this one for us.
-	runtime.Gosched()
+	if len(in) != heartbeatSize {
+		runtime.Gosched()
+	}
 	return nil, action
 }
+
+// heartbeatSize is that of the one frame that nobody answers. To yield for it costs
+// more than to take it.
+const heartbeatSize = 8
 
 // closed is told by evio. The descriptor is closed already, and its number may be
 // somebody else's: the transport must not touch it any more.

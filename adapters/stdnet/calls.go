@@ -140,23 +140,33 @@ func (t *transport) done(f func(*transport)) {
 	f(t)
 }
 
-// SetWakeup implements adapters.Transport.
+// SetWakeup implements adapters.Transport. The timer is wound after the call of the
+// handler: inside, it would be what makes the goroutine's stack grow.
 func (t *transport) SetWakeup(at time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.wakeAt = 0
-	if t.timer != nil {
-		t.timer.Stop()
+	t.wakeAt, t.unwound = 0, true
+	if !at.IsZero() {
+		wait := time.Until(at)             // first: what passes until Now makes it late, not early
+		t.wakeAt = instant.Now().Add(wait) // monotonic, which at need not be
 	}
-	if at.IsZero() || t.phase >= phaseAborted {
+}
+
+// wind sets the timer, under mu.
+func (t *transport) wind() {
+	if !t.unwound {
 		return
 	}
-	wait := time.Until(at)
-	t.wakeAt = instant.Now().Add(wait) // monotonic, which at need not be
-	if t.timer == nil {
-		t.timer = time.AfterFunc(wait, t.fire)
-	} else {
-		t.timer.Reset(wait)
+	t.unwound = false
+	switch {
+	case t.wakeAt == 0 || t.phase >= phaseAborted:
+		if t.timer != nil {
+			t.timer.Stop()
+		}
+	case t.timer == nil:
+		t.timer = time.AfterFunc(t.wakeAt.Until(), t.fire)
+	default:
+		t.timer.Reset(t.wakeAt.Until())
 	}
 }
 

@@ -111,11 +111,12 @@ func (o *output) drop() {
 	o.filling, o.rest, o.buffered, o.dropped = nil, nil, 0, true
 }
 
-// startFlush tells, once, that flush must be called: there is output, or the
-// end of it to be told to the peer.
+// startFlush follows a call of the handler. It tells, once, that flush must be
+// called: there is output, or the end of it to be told to the peer.
 func (t *transport) startFlush() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.wind()
 	o := &t.out
 	if o.flushing || o.dropped || o.buffered == 0 && t.phase != phaseClosing {
 		return false

@@ -42,6 +42,7 @@ type transport struct {
 	cause   error // of OnClose
 	timer   *time.Timer
 	wakeAt  instant.Instant
+	unwound bool // the timer is not set for wakeAt
 }
 
 // phase is how far a transport is on its way. It only goes forward.

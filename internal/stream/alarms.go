@@ -38,26 +38,25 @@ func (a *Alarms) Next() instant.Instant {
 	return a.heap[0].at
 }
 
-// Expire calls Expired of those that are due when it begins. What they set has its
-// turn in a later call.
+// Expire calls Expired of those that are due when it begins, up to mostExpired. What
+// they set has its turn in a later call.
 func (a *Alarms) Expire() {
 	if len(a.heap) == 0 {
 		return
 	}
-	for now := instant.Now(); len(a.heap) > 0 && a.heap[0].at <= now; {
+	for now := instant.Now(); len(a.heap) > 0 && len(a.due) < mostExpired && a.heap[0].at <= now; {
 		a.due = append(a.due, a.take(0))
 	}
 	for i, t := range a.due {
 		a.due[i] = nil
 		t.Expired()
 	}
-	if a.due = a.due[:0]; cap(a.due) > keepAlarms {
-		a.due = nil
-	}
+	a.due = a.due[:0]
 }
 
-// keepAlarms bounds the list that is kept.
-const keepAlarms = 1024
+// mostExpired bounds what a call does, so that the sockets of a loop have their turn
+// between the many heartbeats that come due together.
+const mostExpired = 64
 
 // take takes the i-th out.
 func (a *Alarms) take(i int) *Transport {

@@ -36,6 +36,31 @@ func TestAlarms(t *testing.T) {
 	}
 }
 
+// Sockets have their turn between heartbeats that are due together.
+func TestAlarmsThatAreDueTogetherExpireInParts(t *testing.T) {
+	var a Alarms
+	all := make([]Transport, 2*mostExpired+1)
+	for i := range all {
+		all[i].wakeAt = 1
+		a.Set(&all[i], 1)
+	}
+	for _, want := range []int{mostExpired + 1, 1, 0, 0} {
+		a.Expire()
+		left := 0
+		for i := range all {
+			if all[i].wakeAt != 0 {
+				left++
+			}
+		}
+		if left != want {
+			t.Fatalf("%d are left, want %d", left, want)
+		}
+	}
+	if a.Next() != 0 {
+		t.Error("an alarm is left")
+	}
+}
+
 func earliest(set map[*Transport]instant.Instant) instant.Instant {
 	var all []instant.Instant
 	for _, at := range set {
