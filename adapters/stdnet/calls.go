@@ -32,8 +32,7 @@ func (t *transport) call(which handlerCall, p []byte) {
 }
 
 // takeTurn runs the handler, never while another call is running. A panic ends
-// the transport and is what OnClose gets.
-// False: the calls were over before.
+// the transport and is what OnClose gets. False: the calls were over before.
 func (t *transport) takeTurn(which handlerCall, p []byte) bool {
 	t.turn.Lock()
 	defer t.turn.Unlock()
@@ -84,7 +83,7 @@ func (t *transport) finish(cause error) {
 // What waking can be.
 const (
 	wakeNone    int32 = iota
-	wakeServed        // a goroutine is in serve, and will look for another Wake
+	wakeServed        // a goroutine is in wake, and will look for another Wake
 	wakeWaiting       // it is, or is about to be, and OnWake is still to come
 )
 
@@ -95,13 +94,18 @@ func (t *transport) Wake() {
 	}
 }
 
-// serve runs OnWake and writes, by turns, for as long as Wake is called meanwhile:
-// what is queued during a turn is the batch of the next. The yield lets those who
-// are about to call Wake do so first. One goroutine at a time is in it, and it never
-// waits for the peer before it has left.
+// serve yields to those who are about to call Wake: what they queued is then handled,
+// and written, as one batch.
 func (t *transport) serve() {
+	runtime.Gosched()
+	t.wake()
+}
+
+// wake runs OnWake and writes, by turns, for as long as Wake is called meanwhile:
+// what is queued during a turn is the batch of the next. One goroutine at a time is
+// in it, and it never waits for the peer before it has left.
+func (t *transport) wake() {
 	for {
-		runtime.Gosched()
 		if !t.takeTurn(callWake, nil) {
 			return // and nobody follows
 		}
@@ -115,6 +119,7 @@ func (t *transport) serve() {
 		if more {
 			t.spawn((*transport).flushRest)
 		}
+		runtime.Gosched()
 	}
 }
 
@@ -184,6 +189,6 @@ func (t *transport) fire() {
 	}
 	t.mu.Unlock()
 	if due {
-		t.done((*transport).serve)
+		t.done((*transport).wake)
 	}
 }
