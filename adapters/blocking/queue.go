@@ -117,7 +117,7 @@ func (o *op) fail(err error) {
 	case o.call != nil:
 		o.call.waiter.fail(err)
 	case o.outcome != nil:
-		o.outcome.settle(err)
+		o.ch.settle(o.outcome, err)
 	}
 }
 
