@@ -3,7 +3,6 @@ package blocking_test
 import (
 	"context"
 	"io"
-	"iter"
 	"testing"
 
 	"github.com/haypile/haypile/adapters/blocking"
@@ -93,41 +92,5 @@ func BenchmarkConsumeAck(b *testing.B) {
 			drop()
 			break
 		}
-	}
-}
-
-func TestAllocationsPerMessage(t *testing.T) {
-	const n = 1000
-	perMessage := func(f func()) float64 {
-		f() // brings buffers to their size
-		return testing.AllocsPerRun(20, f) / n
-	}
-	publish, _ := sink(t, nil, nil)
-	p := &blocking.Publishing{RoutingKey: "key", Body: make([]byte, 64)}
-	if got := perMessage(func() {
-		for range n {
-			if err := publish.Publish(t.Context(), p); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}); got > 0.1 {
-		t.Errorf("%v allocations per publish", got)
-	}
-	consume, drop := delivering(t)
-	next, stop := iter.Pull2(consume.Consume(t.Context(), &blocking.Consume{Queue: "q", Prefetch: n}))
-	defer stop()
-	defer drop()
-	if got := perMessage(func() {
-		for range n {
-			d, err, _ := next()
-			if err == nil {
-				err = d.Ack()
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-		}
-	}); got > 2.1 {
-		t.Errorf("%v allocations per delivery", got)
 	}
 }

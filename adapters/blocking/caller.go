@@ -56,16 +56,17 @@ func (c *Conn) Caller(ctx context.Context) (*Caller, error) {
 func (r *Caller) Call(ctx context.Context, p *Publishing) (_ *Delivery, err error) {
 	p, done := r.ch.publishing(ctx, p)
 	defer func() { done.run(err) }()
-	o := &outcome{done: make(chan struct{}), call: r.last.Add(1)}
-	request, err := o.request(p)
+	call := r.last.Add(1)
+	request, err := asCall(call, p)
 	if err != nil {
 		return nil, err
 	}
+	o := &outcome{call: call}
 	if err := r.ch.publish(ctx, request, o); err != nil {
 		return nil, err
 	}
 	select {
-	case <-o.done:
+	case <-o.await():
 		if o.err != nil {
 			return nil, o.err
 		}
@@ -74,7 +75,7 @@ func (r *Caller) Call(ctx context.Context, p *Publishing) (_ *Delivery, err erro
 		}
 		return o.reply, nil
 	case <-ctx.Done():
-		_ = r.ch.conn.enqueue(op{kind: opForget, ch: r.ch, tag: o.call}) // an error: nobody is waited for any more
+		_ = r.ch.conn.enqueue(op{kind: opForget, ch: r.ch, tag: call}) // an error: nobody is waited for any more
 		return nil, ctx.Err()
 	}
 }
@@ -83,13 +84,13 @@ func (r *Caller) Call(ctx context.Context, p *Publishing) (_ *Delivery, err erro
 // Channel.Close's.
 func (r *Caller) Close(ctx context.Context) error { return r.ch.Close(ctx) }
 
-// request is the message as it is sent.
-func (o *outcome) request(p *Publishing) (*Publishing, error) {
+// asCall is the message as it is sent.
+func asCall(call uint64, p *Publishing) (*Publishing, error) {
 	m, props, err := addressed(p)
 	if err != nil {
 		return nil, err
 	}
-	props.ReplyTo, props.CorrelationID = replyTo, strconv.FormatUint(o.call, 10)
+	props.ReplyTo, props.CorrelationID = replyTo, strconv.FormatUint(call, 10)
 	m.Mandatory = true
 	return m, nil
 }
@@ -115,32 +116,26 @@ func (ch *Channel) replied(d *Delivery) {
 	ch.flaps = 0 // it does what it is for
 	if o := ch.takeCall(d.Properties); o != nil {
 		o.reply = d
-		o.settle(nil)
+		ch.settle(o, nil)
 	}
 }
 
 // unroutable ends, on the loop, the call whose request came back.
 func (ch *Channel) unroutable(r *core.Return) {
 	if o := ch.takeCall(r.Properties); o != nil {
-		o.settle(&UnroutableError{r.Clone()})
+		ch.settle(o, &UnroutableError{r.Clone()})
 	}
 }
 
-func (ch *Channel) takeCall(p RawProperties) *outcome {
+func (ch *Channel) takeCall(p RawProperties) (o *outcome) {
 	id, _ := p.CorrelationID()
 	n, err := strconv.ParseUint(id, 10, 64)
 	if err != nil {
 		return nil // not a reply to us
 	}
-	o := ch.confirms[n]
-	ch.forget(n)
+	ch.take(n, n, func(of *outcome) { o = of })
 	return o
 }
 
 // forget drops, on the loop, a call that is over.
-func (ch *Channel) forget(call uint64) {
-	if _, ok := ch.confirms[call]; ok {
-		delete(ch.confirms, call)
-		ch.conn.turn.waiting--
-	}
-}
+func (ch *Channel) forget(call uint64) { ch.take(call, call, func(*outcome) {}) }

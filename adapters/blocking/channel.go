@@ -2,6 +2,7 @@ package blocking
 
 import (
 	"context"
+	"math"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -39,11 +40,11 @@ type Channel struct {
 	qos, qosAll wire.BasicQos
 	confirming  bool
 	tx          transaction
-	lastQueue   string              // declared last, what an empty name stands for
-	declared    bool                // a queue, since the channel was opened
-	confirms    map[uint64]*outcome // by confirm number; where replies is set, by number of the call
-	replies     bool                // it is a Caller's
-	merger      *merger             // with WithMergedAcks
+	lastQueue   string // declared last, what an empty name stands for
+	declared    bool   // a queue, since the channel was opened
+	pending     pending
+	replies     bool    // it is a Caller's
+	merger      *merger // with WithMergedAcks
 	consumers   []*consumer
 	recovers    int // that the broker has not answered
 	paused      bool
@@ -66,7 +67,7 @@ type channelSettings struct {
 }
 
 func newChannel(c *Conn) *Channel {
-	return &Channel{conn: c, done: make(chan struct{}), confirms: make(map[uint64]*outcome)}
+	return &Channel{conn: c, done: make(chan struct{})}
 }
 
 // configure is for a channel that nobody has seen yet.
@@ -250,13 +251,10 @@ func (ch *Channel) end(err error) {
 		c.tell(ChannelFailed{ch, err})
 	}
 	ch.countGone()
-	for seq, o := range ch.confirms {
-		delete(ch.confirms, seq)
-		c.turn.waiting--
-		c.settle(o, because(ErrUnknownOutcome, reason))
-	}
+	unknown := because(ErrUnknownOutcome, reason)
+	ch.take(0, math.MaxUint64, func(o *outcome) { ch.settle(o, unknown) })
 	for _, o := range ch.again {
-		c.settle(o, because(ErrUnknownOutcome, reason))
+		ch.settle(o, unknown)
 	}
 	ch.reopening = nil
 	for _, k := range ch.consumers {

@@ -1,8 +1,9 @@
 package blocking
 
 import (
-	"maps"
-	"slices"
+	"math"
+	"sync"
+	"sync/atomic"
 
 	"github.com/haypile/haypile/core"
 	"github.com/haypile/haypile/core/wire"
@@ -10,13 +11,46 @@ import (
 
 // outcome is what becomes of a publish that somebody waits for.
 type outcome struct {
-	done     chan struct{}
-	err      error
-	window   <-chan struct{} // with WithConfirmWindow: holds a place for it
-	returned *Return         // on the loop
-	kept     *kept           // with Recovery.Republish
-	call     uint64          // number of a Caller's request; 0 for all others
-	reply    *Delivery       // to the request
+	err     error // until it is settled, on the loop: what an ack will mean
+	settled atomic.Bool
+	own     bool       // of the one goroutine that waits for it
+	mu      sync.Mutex // for settled and done to agree
+	done    chan struct{}
+	kept    *kept     // with Recovery.Republish
+	call    uint64    // number of a Caller's request; 0 for all others
+	reply   *Delivery // to the request
+}
+
+// known is the done of all outcomes that were settled before anybody asked for it.
+var known = func() chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}()
+
+// await is closed when the outcome is settled. Who does not ask has none made: most
+// handles are looked at once they are settled, or never.
+func (o *outcome) await() <-chan struct{} {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	switch {
+	case o.done != nil:
+	case o.settled.Load():
+		o.done = known
+	default:
+		o.done = make(chan struct{})
+	}
+	return o.done
+}
+
+// owned are outcomes of which only the goroutine that waits knows, so that it can
+// use one again. Their done is sent to.
+var owned = sync.Pool{New: func() any { return &outcome{own: true, done: make(chan struct{}, 1)} }}
+
+// free has an owned outcome used again: one that was settled, or never queued.
+func (o *outcome) free() {
+	*o = outcome{own: true, done: o.done}
+	owned.Put(o)
 }
 
 // kept is a message that may have to be published again.
@@ -25,18 +59,33 @@ type kept struct {
 	size int
 }
 
+// settle is told the outcome, once, by who will not touch o again: it may be free.
 func (o *outcome) settle(err error) {
 	o.err = err
-	if o.window != nil {
-		<-o.window // first, so that who sees the outcome finds the place free
+	if o.own {
+		o.done <- struct{}{}
+		return
 	}
-	close(o.done)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.settled.Store(true)
+	if o.done != nil {
+		close(o.done)
+	}
 }
 
 // await waits, on the loop, for a confirm, or for the reply to a call.
-func (ch *Channel) await(seq uint64, o *outcome) {
-	ch.confirms[seq] = o
+func (ch *Channel) await(number uint64, o *outcome) {
+	ch.pending.add(number, o)
 	ch.conn.turn.waiting++
+}
+
+// take lets, on the loop, those leave that need not wait any more.
+func (ch *Channel) take(first, last uint64, each func(*outcome)) {
+	ch.pending.take(first, last, func(o *outcome) {
+		ch.conn.turn.waiting--
+		each(o)
+	})
 }
 
 // keep keeps a copy of a message.
@@ -53,13 +102,17 @@ func (c *Conn) keep(o *op, bytes []byte) {
 }
 
 // settle tells the outcome, and lets go of what was kept for it.
-func (c *Conn) settle(o *outcome, err error) {
+func (ch *Channel) settle(o *outcome, err error) {
 	if o.kept != nil {
+		c := ch.conn
 		c.mu.Lock()
 		c.kept -= o.kept.size
 		c.makeRoomIfEmptied()
 		c.mu.Unlock()
 		o.kept = nil
+	}
+	if ch.window != nil {
+		<-ch.window // first, so that who sees the outcome finds the place free
 	}
 	o.settle(err)
 }
@@ -68,16 +121,13 @@ func (c *Conn) settle(o *outcome, err error) {
 // not confirm any more.
 func (ch *Channel) loseConfirms(reason error) {
 	resend := !refuses(reason, wire.BasicPublishID)
-	for _, seq := range slices.Sorted(maps.Keys(ch.confirms)) {
-		o := ch.confirms[seq]
-		ch.conn.turn.waiting--
-		if o.returned = nil; o.kept != nil && resend {
+	ch.take(0, math.MaxUint64, func(o *outcome) {
+		if o.err = nil; o.kept != nil && resend {
 			ch.again = append(ch.again, o)
 		} else {
-			ch.conn.settle(o, because(ErrUnknownOutcome, reason))
+			ch.settle(o, because(ErrUnknownOutcome, reason))
 		}
-	}
-	clear(ch.confirms)
+	})
 }
 
 // republish sends a message that was kept.
@@ -85,42 +135,22 @@ func (ch *Channel) republish(o *outcome) {
 	seq, err := ch.core.Publish(&o.kept.Publishing)
 	ch.countPublish(seq, err)
 	if err != nil {
-		ch.conn.settle(o, because(ErrUnknownOutcome, err)) // it was sent before
+		ch.settle(o, because(ErrUnknownOutcome, err)) // it was sent before
 		return
 	}
 	ch.await(seq, o)
 }
 
 func (h *channelHandler) OnConfirm(_ *core.Channel, cf core.Confirm) {
-	(*Channel)(h).countConfirm(cf)
-	if cf.Last-cf.First < uint64(len(h.confirms)) {
-		for seq := cf.First; seq <= cf.Last; seq++ {
-			h.confirmed(seq, cf.Ack)
+	ch := (*Channel)(h)
+	ch.countConfirm(cf)
+	ch.take(cf.First, cf.Last, func(o *outcome) {
+		if cf.Ack {
+			ch.settle(o, o.err)
+		} else {
+			ch.settle(o, ErrNacked)
 		}
-		return
-	}
-	for seq := range h.confirms {
-		if seq >= cf.First && seq <= cf.Last {
-			h.confirmed(seq, cf.Ack)
-		}
-	}
-}
-
-func (h *channelHandler) confirmed(seq uint64, ack bool) {
-	o := h.confirms[seq]
-	if o == nil {
-		return
-	}
-	delete(h.confirms, seq)
-	h.conn.turn.waiting--
-	switch {
-	case !ack:
-		h.conn.settle(o, ErrNacked)
-	case o.returned != nil:
-		h.conn.settle(o, &UnroutableError{o.returned})
-	default:
-		h.conn.settle(o, nil)
-	}
+	})
 }
 
 func (h *channelHandler) OnReturn(_ *core.Channel, r *core.Return) {
@@ -129,8 +159,8 @@ func (h *channelHandler) OnReturn(_ *core.Channel, r *core.Return) {
 		(*Channel)(h).unroutable(r)
 		return
 	}
-	if o := h.confirms[r.Seq]; o != nil {
-		o.returned = r.Clone()
+	if o := h.pending.get(r.Seq); o != nil {
+		o.err = &UnroutableError{r.Clone()}
 		return
 	}
 	h.conn.mu.Lock()

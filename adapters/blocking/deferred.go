@@ -19,7 +19,7 @@ func (ch *Channel) PublishDeferred(ctx context.Context, p *Publishing) (*Deferre
 		done.run(err)
 	default:
 		go func() { // hooks are told of the outcome, whether the caller asks for it or not
-			<-d.done
+			<-d.Done()
 			done.run(d.err)
 		}()
 	}
@@ -27,7 +27,7 @@ func (ch *Channel) PublishDeferred(ctx context.Context, p *Publishing) (*Deferre
 }
 
 func (ch *Channel) publishDeferred(ctx context.Context, p *Publishing) (*Deferred, error) {
-	o := &outcome{done: make(chan struct{}), window: ch.window}
+	o := new(outcome)
 	if err := ch.publish(ctx, p, o); err != nil {
 		return nil, err
 	}
@@ -41,37 +41,44 @@ func (ch *Channel) publishDeferred(ctx context.Context, p *Publishing) (*Deferre
 func (ch *Channel) PublishConfirm(ctx context.Context, p *Publishing) (err error) {
 	p, done := ch.publishing(ctx, p)
 	defer func() { done.run(err) }()
-	d, err := ch.publishDeferred(ctx, p)
-	if err != nil {
+	o := owned.Get().(*outcome)
+	if err := ch.publish(ctx, p, o); err != nil {
+		o.free()
 		return err
 	}
-	if err = d.Wait(ctx); err != nil && err == ctx.Err() {
-		err = ch.conn.whileLost(err)
+	select {
+	case <-o.done:
+		err = o.err
+		o.free()
+		return err
+	case <-ctx.Done():
+		return ch.conn.whileLost(ctx.Err())
 	}
-	return err
 }
 
-// Done is closed when the outcome is known.
-func (d *Deferred) Done() <-chan struct{} { return d.done }
+// Done is closed when the outcome is known. It is always the same channel; Wait and
+// Err do without it where the outcome is known already, which is cheaper.
+func (d *Deferred) Done() <-chan struct{} { return (*outcome)(d).await() }
 
 // Err is the outcome: nil when the broker has the message, and before the outcome
 // is known. Else ErrNacked, ErrUnroutable (an *UnroutableError with the message;
 // only if it was Mandatory), or ErrUnknownOutcome when channel or connection ended
 // first. ErrClosed without ErrUnknownOutcome: they had ended before it was sent.
 func (d *Deferred) Err() error {
-	select {
-	case <-d.done:
+	if d.settled.Load() {
 		return d.err
-	default:
-		return nil
 	}
+	return nil
 }
 
-// Wait waits until the outcome is known, and is Err then. When ctx ends first, its
+// Wait waits until the outcome is known, and is Err then. When ctx ends before, its
 // error is returned and the outcome is still to come: Wait may be called again.
 func (d *Deferred) Wait(ctx context.Context) error {
+	if d.settled.Load() {
+		return d.err
+	}
 	select {
-	case <-d.done:
+	case <-d.Done():
 		return d.err
 	case <-ctx.Done():
 		return ctx.Err()

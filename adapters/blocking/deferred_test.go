@@ -290,3 +290,92 @@ func TestAWindowIsFreeAgainAfterALoss(t *testing.T) {
 		t.Errorf("the next one: %v", err)
 	}
 }
+
+func TestAHandleHasOneDoneWheneverItIsAskedFor(t *testing.T) {
+	got, confirms := make(chan string, 10), make(chan wire.Method)
+	defer close(confirms)
+	_, ch := connect(t, withheld(got, confirms))
+	ctx := testContext(t)
+	publish := func() *blocking.Deferred {
+		t.Helper()
+		d, err := ch.PublishDeferred(ctx, &blocking.Publishing{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		<-got
+		return d
+	}
+	asked, waited, ignored := publish(), publish(), publish()
+	before := asked.Done()
+	if asked.Done() != before {
+		t.Error("the second Done before the outcome is another")
+	}
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() { <-waited.Done() })
+		wg.Go(func() {
+			if err := waited.Wait(ctx); !errors.Is(err, blocking.ErrNacked) {
+				t.Errorf("one of those that wait: %v", err)
+			}
+		})
+	}
+	confirms <- &wire.BasicNack{DeliveryTag: 3, Multiple: true}
+	wg.Wait()
+	if err := ignored.Wait(ctx); !errors.Is(err, blocking.ErrNacked) {
+		t.Errorf("one that was not waited for: %v", err)
+	}
+	for name, d := range map[string]*blocking.Deferred{"asked for before": asked, "waited for before": waited, "ignored before": ignored} {
+		after := d.Done()
+		<-after
+		if d.Done() != after {
+			t.Errorf("%s: a second Done after the outcome is another", name)
+		}
+	}
+	if asked.Done() != before {
+		t.Error("Done after the outcome is another than before")
+	}
+}
+
+func TestASettledHandleTellsItsOutcomeAlsoToACanceledWait(t *testing.T) {
+	got, confirms := make(chan string, 1), make(chan wire.Method)
+	defer close(confirms)
+	_, ch := connect(t, withheld(got, confirms))
+	ctx, cancel := context.WithCancel(testContext(t))
+	d, err := ch.PublishDeferred(ctx, &blocking.Publishing{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	confirms <- &wire.BasicNack{DeliveryTag: 1}
+	<-d.Done()
+	cancel()
+	if err := d.Wait(ctx); !errors.Is(err, blocking.ErrNacked) || d.Err() != err {
+		t.Errorf("%v, %v", err, d.Err())
+	}
+}
+
+func TestAConfirmThatWasGivenUpIsNobodyElses(t *testing.T) {
+	got, confirms := make(chan string, 1), make(chan wire.Method)
+	defer close(confirms)
+	_, ch := connect(t, withheld(got, confirms))
+	ctx := testContext(t)
+	tag := uint64(0)
+	for range 20 {
+		short, cancel := context.WithCancel(ctx)
+		gone := make(chan error)
+		go func() { gone <- ch.PublishConfirm(short, &blocking.Publishing{}) }()
+		<-got
+		cancel()
+		if err := <-gone; !errors.Is(err, context.Canceled) {
+			t.Fatalf("one that was given up: %v", err)
+		}
+		waiting := make(chan error)
+		go func() { waiting <- ch.PublishConfirm(ctx, &blocking.Publishing{}) }()
+		<-got
+		confirms <- &wire.BasicNack{DeliveryTag: tag + 1}
+		confirms <- &wire.BasicAck{DeliveryTag: tag + 2}
+		if err := <-waiting; err != nil {
+			t.Fatalf("the next one: %v", err)
+		}
+		tag += 2
+	}
+}

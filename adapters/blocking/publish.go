@@ -54,7 +54,7 @@ func (ch *Channel) publish(ctx context.Context, p *Publishing, o *outcome) error
 	if err := checkNames(p); err != nil {
 		return err
 	}
-	if o == nil || o.window == nil {
+	if o == nil || ch.window == nil {
 		return ch.queue(ctx, p, o)
 	}
 	if err := ch.enterWindow(ctx); err != nil {
@@ -62,7 +62,7 @@ func (ch *Channel) publish(ctx context.Context, p *Publishing, o *outcome) error
 	}
 	err := ch.queue(ctx, p, o)
 	if err != nil {
-		<-o.window // there will be no outcome to leave it
+		<-ch.window // there will be no outcome to leave it
 	}
 	return err
 }
@@ -232,7 +232,7 @@ func (ch *Channel) runPublish(o *op, bytes []byte) {
 	case o.outcome == nil:
 		// A channel that ended since is told by its Err.
 	case err != nil:
-		o.outcome.settle(err)
+		ch.settle(o.outcome, err)
 	case o.outcome.call != 0:
 		ch.await(o.outcome.call, o.outcome)
 	default:

@@ -52,6 +52,8 @@ type batch struct {
 	ops    []op
 	bytes  []byte
 	pruned int // how many ops were left the latest time
+
+	idleOps, idleBytes uint8 // for how many batches most of their memory was of no use
 }
 
 // span is a part of batch.bytes.
@@ -65,16 +67,26 @@ const (
 	keepBytes = 64 << 10
 )
 
-// reset empties the batch and keeps its memory, unless most of it was of no use
-// this time.
+// reset empties the batch and keeps its memory, unless most of it is of no use.
 func (b *batch) reset() {
-	if cap(b.ops) > keepOps && len(b.ops) < cap(b.ops)/4 {
-		b.ops = nil
+	b.ops = emptied(b.ops, keepOps, &b.idleOps)
+	b.bytes = emptied(b.bytes, keepBytes, &b.idleBytes)
+	b.pruned = 0
+}
+
+// emptied keeps the memory of s until most of it was of no use many times in a row:
+// among the batches of a busy connection there are small ones.
+func emptied[T any](s []T, keep int, idle *uint8) []T {
+	const many = 16
+	if cap(s) <= keep || len(s) >= cap(s)/4 {
+		*idle = 0
+		return s[:0]
 	}
-	if cap(b.bytes) > keepBytes && len(b.bytes) < cap(b.bytes)/4 {
-		b.bytes = nil
+	if *idle++; *idle < many {
+		return s[:0]
 	}
-	b.ops, b.bytes, b.pruned = b.ops[:0], b.bytes[:0], 0
+	*idle = 0
+	return nil
 }
 
 // size estimates the memory that the batch will take in the output.
@@ -105,7 +117,7 @@ func (o *op) fail(err error) {
 	case o.call != nil:
 		o.call.waiter.fail(err)
 	case o.outcome != nil:
-		o.outcome.settle(err)
+		o.ch.settle(o.outcome, err)
 	}
 }
 

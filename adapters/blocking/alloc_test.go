@@ -1,0 +1,94 @@
+//go:build !race
+
+package blocking_test
+
+import (
+	"io"
+	"iter"
+	"math"
+	"testing"
+
+	"github.com/haypile/haypile/adapters/blocking"
+	"github.com/haypile/haypile/adapters/internal/fakebroker"
+	"github.com/haypile/haypile/core/wire"
+)
+
+// confirmingSink is a sink that acks publishes that are like p.
+func confirmingSink(t *testing.T, p *blocking.Publishing, opts ...blocking.ChannelOption) *blocking.Channel {
+	t.Helper()
+	sent, _ := wire.AppendMethodFrame(nil, 1, &wire.BasicPublish{RoutingKey: p.RoutingKey})
+	sent = wire.AppendHeaderFrame(sent, 1, wire.ClassBasic, uint64(len(p.Body)), nil)
+	in := make([]byte, len(wire.AppendBody(sent, 1, p.Body, 131072)))
+	other, _ := sink(t, func(s *fakebroker.Session, m wire.Method, n uint16, _ []byte) {
+		if m.ID() != wire.ConfirmSelectID {
+			return
+		}
+		s.Send(n, &wire.ConfirmSelectOk{})
+		var ack wire.BasicAck
+		var out []byte
+		for err := error(nil); err == nil; { // an error means that the client has gone
+			if _, err = io.ReadFull(s, in); err == nil {
+				ack.DeliveryTag++
+				out, _ = wire.AppendMethodFrame(out[:0], n, &ack)
+				_, err = s.Write(out)
+			}
+		}
+	}, nil)
+	ch := open(t, other.Conn(), opts...)
+	if err := ch.ConfirmSelect(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return ch
+}
+
+func TestAllocationsPerMessage(t *testing.T) {
+	const n = 300
+	per := func(what string, want float64, message func() error) {
+		t.Helper()
+		all := func() {
+			for range n {
+				if err := message(); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		all() // brings buffers to their size
+		if got := testing.AllocsPerRun(20, all) / n; math.Abs(got-want) > 0.1 {
+			t.Errorf("%s: %v allocations, not %v", what, got, want)
+		}
+	}
+	ctx := t.Context()
+	p := &blocking.Publishing{RoutingKey: "key", Body: make([]byte, 64)}
+	publish, _ := sink(t, nil, nil)
+	per("publish", 0, func() error { return publish.Publish(ctx, p) })
+	confirm := confirmingSink(t, p)
+	per("publish and wait, which wakes the loop", 1, func() error { return confirm.PublishConfirm(ctx, p) })
+	var window [100]*blocking.Deferred
+	next := 0
+	per("publish with a window of handles", 1, func() (err error) {
+		next = (next + 1) % len(window)
+		if d := window[next]; d != nil {
+			if err := d.Wait(ctx); err != nil {
+				return err
+			}
+		}
+		window[next], err = confirm.PublishDeferred(ctx, p)
+		return err
+	})
+	bounded := confirmingSink(t, p, blocking.WithConfirmWindow(100))
+	per("publish with the channel's window", 1, func() error {
+		_, err := bounded.PublishDeferred(ctx, p)
+		return err
+	})
+	consume, drop := delivering(t)
+	deliveries, stop := iter.Pull2(consume.Consume(ctx, &blocking.Consume{Queue: "q", Prefetch: n}))
+	defer stop()
+	defer drop()
+	per("delivery", 2, func() error {
+		d, err, _ := deliveries()
+		if err == nil {
+			err = d.Ack()
+		}
+		return err
+	})
+}
