@@ -145,6 +145,7 @@ func (c *Conn) NextDeadline() time.Time {
 	if ch := c.closingHead(); ch != nil {
 		next = earlier(next, ch.closeBy)
 	}
+	next = earlier(next, c.in.spareUntil())
 	switch {
 	case next == late || c.state == StateAborted:
 		return c.latest()
@@ -186,6 +187,9 @@ func (c *Conn) expire() {
 		c.expireSilence()
 	}
 	c.expireChannels()
+	if c.due(c.in.spareUntil()) {
+		c.in.dec.spare = nil
+	}
 	if c.due(c.sendAt()) {
 		c.rest()
 		c.out.append(wire.HeartbeatFrame)
