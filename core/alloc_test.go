@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/haypile/haypile/core"
 	"github.com/haypile/haypile/core/wire"
@@ -205,7 +206,8 @@ func TestWhatABrokerSaysOfItselfIsKeptOnce(t *testing.T) {
 	}
 }
 
-// Also without heartbeats, large messages are not paid for when they are over.
+// Also without heartbeats, large messages are not paid for when they have been over
+// for a while.
 func TestLittleIsKeptOfLargeMessages(t *testing.T) {
 	raw, err := (&wire.Properties{Headers: wire.Table{"k": strings.Repeat("v", 100_000)}}).Encode()
 	ok(t, err)
@@ -225,6 +227,10 @@ func TestLittleIsKeptOfLargeMessages(t *testing.T) {
 			ok(t, err)
 			c.Advance(c.Buffered())
 		}
+		if at := c.NextDeadline(); !at.Equal(epoch.Add(time.Second)) {
+			t.Errorf("the next deadline is %s", at)
+		}
+		c.Tick(c.NextDeadline())
 		return c
 	}
 	if n := heapOf(100, large); n > 20_000 {

@@ -169,7 +169,7 @@ func (c *Conn) Feed(p []byte, now time.Time) {
 		p = c.parse(p)
 	}
 	c.in.own()
-	c.in.settle()
+	c.settle()
 	c.sweep()
 	c.intact = true
 }

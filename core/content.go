@@ -15,9 +15,11 @@ type content struct {
 	size      uint64        // as the header announced
 	got       uint64
 	kept      int    // bytes of properties and body that wait for the rest
+	ahead     int    // bytes that body's buffer was made for before they came
 	volatile  bool   // props alias memory that is about to be reused
 	props     []byte // the copy that replaces it then
 	body      []byte // pieces of a body that did not come in one
+	lent      []byte // the body that they made, while it is handed over
 	deliver   wire.BasicDeliver
 	delivery  Delivery
 	consumer  *consumer     // of a basic.deliver
@@ -25,8 +27,6 @@ type content struct {
 	returned  Return
 	published Published // by a client, to a server
 }
-
-const contentKeep = 64 << 10 // a body buffer up to this is kept however little of it is used
 
 // keep counts bytes of a message that is not whole. The first 64 KiB of each
 // channel's are free, and one message alone may be as large as it is; beyond
@@ -45,8 +45,9 @@ func (m *content) large() int64 { return int64(max(m.kept-contentKeep, 0)) }
 func (in *input) forget(m *content) {
 	if in.dec != nil {
 		in.dec.large -= m.large()
+		in.dec.ahead -= m.ahead
 	}
-	m.kept = 0
+	m.kept, m.ahead = 0, 0
 }
 
 func (ch *Channel) tooLarge(format string, args ...any) error {
@@ -168,11 +169,7 @@ func (ch *Channel) onBody(m *content, p []byte, last bool) error {
 	if !ch.keep(m, len(p)) {
 		return ch.tooMuch()
 	}
-	if m.body == nil {
-		d := ch.conn.in.decoding()
-		m.body, d.spare = d.spare, nil
-	}
-	m.body = append(m.body, p...)
+	ch.conn.in.decoding().join(m, p)
 	if last && m.got == m.size {
 		ch.received(m, m.body)
 	}
@@ -182,8 +179,8 @@ func (ch *Channel) onBody(m *content, p []byte, last bool) error {
 // received hands a whole message to whom it is for. The channel is ready for
 // the next before any callback runs.
 func (ch *Channel) received(m *content, body []byte) {
-	method, joined := m.method, m.body
-	m.method, m.body, m.volatile = 0, nil, false
+	method := m.method
+	m.method, m.body, m.lent, m.volatile = 0, nil, m.body, false
 	ch.conn.in.forget(m)
 	switch method {
 	case wire.BasicReturnID:
@@ -199,7 +196,8 @@ func (ch *Channel) received(m *content, body []byte) {
 		ch.onDelivered(method, m)
 		m.delivery.Body, m.delivery.Properties = nil, nil
 	}
-	ch.conn.in.reuse(joined)
+	ch.conn.in.reuse(m.lent)
+	m.lent = nil
 	ch.dropProperties(m)
 }
 
@@ -222,28 +220,6 @@ func (ch *Channel) abandon() {
 		if m.stream == nil {
 			ch.incoming = nil
 		}
-	}
-}
-
-// reuse takes back a body buffer for the next message of any channel.
-func (in *input) reuse(body []byte) {
-	if cap(body) == 0 {
-		return
-	}
-	if scribble {
-		overwrite(body)
-	}
-	if cap(body) <= contentKeep || len(body) >= cap(body)/4 {
-		in.decoding().spare = body[:0]
-	}
-}
-
-// settle is told that a call of Feed ends. A large buffer is kept only where
-// messages of its size follow one another: the next has begun in the same bytes that
-// brought the last piece of the one before.
-func (in *input) settle() {
-	if d := in.dec; d != nil && cap(d.spare) > contentKeep {
-		d.spare = nil
 	}
 }
 

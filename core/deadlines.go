@@ -152,6 +152,7 @@ func (c *Conn) NextDeadline() time.Time {
 	if ch := c.closingHead(); ch != nil {
 		next = earlier(next, ch.closeBy)
 	}
+	next = earlier(next, c.in.spareUntil())
 	switch {
 	case next == late || c.state == StateAborted:
 		return c.latest()
@@ -193,6 +194,9 @@ func (c *Conn) expire() {
 		c.expireSilence()
 	}
 	c.expireChannels()
+	if c.due(c.in.spareUntil()) {
+		c.in.dec.spare = nil
+	}
 	if at := c.sendAt(); at != never && c.now >= at.after(-HeartbeatLead) {
 		c.rest()
 		c.out.append(wire.HeartbeatFrame)

@@ -1,6 +1,10 @@
 package core
 
-import "github.com/haypile/haypile/core/wire"
+import (
+	"slices"
+
+	"github.com/haypile/haypile/core/wire"
+)
 
 // ClientHandler is told about the lifetime of a client connection. Its methods
 // run inside driver-side calls on the goroutine that made them; they may use
@@ -96,18 +100,31 @@ type Delivery struct {
 	Body         []byte             // lent
 }
 
-// Clone returns a copy that stays valid, one allocation for all its bytes
-// besides its own.
+// Clone returns a copy that stays valid.
 func (d *Delivery) Clone() *Delivery {
 	k := *d
 	k.Properties, k.Body = d.CloneContent()
 	return &k
 }
 
-// CloneContent returns copies of Properties and Body that stay valid, in one
-// allocation.
+// CloneContent returns copies of Properties and Body that stay valid.
 func (d *Delivery) CloneContent() (wire.RawProperties, []byte) {
 	return cloneContent(d.Properties, d.Body)
+}
+
+// TakeContent is CloneContent for who needs d's own no more: d has none
+// afterwards. A large body that came in pieces is then not copied, and its memory is
+// the caller's.
+func (d *Delivery) TakeContent() (wire.RawProperties, []byte) {
+	props, body := d.Properties, d.Body
+	d.Properties, d.Body = nil, nil
+	if d.Channel != nil && d.Channel.incoming != nil {
+		if taken := d.Channel.incoming.take(body); taken != nil {
+			props, _ = cloneContent(props, nil)
+			return props, taken
+		}
+	}
+	return cloneContent(props, body)
 }
 
 // Return is a message that the broker could not route, given back because it
@@ -130,12 +147,18 @@ func (r *Return) Clone() *Return {
 	return &k
 }
 
-// cloneContent copies both into one allocation. The parts are capped, so that
-// an append to one cannot reach the other.
+// cloneContent copies both, into one allocation unless clearing it first, as make
+// does, costs more than another. The parts are capped, so that an append to one cannot
+// reach the other.
 func cloneContent(props wire.RawProperties, body []byte) (wire.RawProperties, []byte) {
+	const large = 4 << 10
 	n := len(props)
-	if n+len(body) == 0 {
+	switch {
+	case n+len(body) == 0:
 		return nil, nil
+	case len(body) > large:
+		props, _ = cloneContent(props, nil)
+		return props, slices.Clip(slices.Clone(body))
 	}
 	b := make([]byte, n+len(body))
 	copy(b, props)

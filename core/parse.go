@@ -27,9 +27,12 @@ type bodyFrame struct {
 type decoding struct {
 	wire.Decoder
 	intern  wire.Interner
-	spare   []byte   // a body buffer that no channel uses
 	large   int64    // bytes of unfinished messages beyond what each channel has free
+	ahead   int      // bytes that their buffers were made for before they came
 	aliased *content // its properties alias Feed's argument
+
+	spare      []byte // a body buffer that no channel uses
+	spareUntil moment // how long it is kept if it is large
 }
 
 const carryKeep = 4 << 10 // a carry larger than this is not kept when it empties

@@ -7,7 +7,7 @@ import (
 
 // readSize bounds what one event reads: the rest is reported again, when the
 // others have had their turn.
-const readSize = 64 << 10
+const readSize = 256 << 10
 
 // transport is a connection on the loop.
 type transport struct {

@@ -189,3 +189,32 @@ func TestAPublishThatWaitsForWhatIsKeptDoesNothingMeanwhile(t *testing.T) {
 		}
 	})
 }
+
+func TestPublishesOfLargeBodiesWaitForThoseBeforeThem(t *testing.T) {
+	inBubble(t, adaptertest.SimConfig{}, func(t *testing.T, sim *adaptertest.Sim) {
+		serveOn(t, sim, address)
+		conn, ch := dialBlocking(t.Context(), t, sim)
+		end := sim.Conns()[0]
+		end.Stall()
+		publish := func(most, size int) (n int, err error) {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			for ; n < most && err == nil; n++ {
+				err = ch.Publish(ctx, &blocking.Publishing{RoutingKey: "nobody", Body: make([]byte, size)})
+			}
+			return n, err
+		}
+		const size = 64 << 10
+		n, err := publish(1000, size)
+		if waiting := conn.Stats().Buffered; !errors.Is(err, context.DeadlineExceeded) || waiting < 256<<10 || waiting > 256<<10+2*size {
+			t.Errorf("%d bytes wait after %d publishes; the last: %v", waiting, n, err)
+		}
+		if n, err := publish(1000, 15<<10); err != nil {
+			t.Errorf("small publish %d: %v", n, err)
+		}
+		end.Resume()
+		if n, err := publish(1000, size); err != nil {
+			t.Errorf("publish %d after the broker read on: %v", n, err)
+		}
+	})
+}

@@ -42,13 +42,14 @@ type Conn struct {
 
 	mu       sync.Mutex // everything below, and the same part of each Channel
 	queue    batch
-	inCore   int        // output that core has not handed on
+	inCore   int        // output that core has, or is about to have, and has not handed on
 	kept     int        // bytes that are kept to be published again
 	latest   *core.Conn // that was open
 	header   int        // the largest properties that frame-max allows
 	blocked  bool
 	full     bool          // somebody waits for the output to get smaller
 	ahead    bool          // somebody waits for the queue to be taken
+	heavy    bool          // somebody with a large body waits for the output to be sent
 	room     chan struct{} // closed when publishing may be tried again; nil when nobody waits
 	lost     bool          // and not yet recovered
 	lostErr  error         // why

@@ -25,13 +25,13 @@ type Delivery struct {
 	settled atomic.Bool
 }
 
-// newDelivery copies what core lends.
+// newDelivery keeps what core lends.
 func newDelivery(ch *Channel, d *core.Delivery, noAck bool) *Delivery {
 	k := &Delivery{
 		ConsumerTag: d.ConsumerTag, DeliveryTag: d.DeliveryTag, Redelivered: d.Redelivered,
 		Exchange: d.Exchange, RoutingKey: d.RoutingKey, MessageCount: d.MessageCount, ch: ch, epoch: ch.epoch.Load(),
 	}
-	k.Properties, k.Body = d.CloneContent()
+	k.Properties, k.Body = d.TakeContent()
 	k.settled.Store(noAck)
 	if ch.merger != nil {
 		ch.merger.delivered(d.DeliveryTag, noAck)

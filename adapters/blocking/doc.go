@@ -51,7 +51,9 @@
 //
 // All three wait while nothing can be sent: the connection is lost, the broker has
 // a resource alarm on, MaxBuffered is reached. Nothing else waits for that.
-// WithFailFast makes it an error, ErrBackpressure.
+// WithFailFast makes it an error, ErrBackpressure. Bodies of 16 KiB or more also wait
+// while 256 KiB wait to be sent, unless WithFailFast is set: more would take memory and
+// leave no sooner.
 //
 // # Consuming
 //

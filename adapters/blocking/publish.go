@@ -13,7 +13,7 @@ import (
 // the connection's order; p and all it refers to may be reused then. It waits,
 // as long as ctx allows, while the connection is lost, while the broker has
 // blocked it or switched the channel's flow off, and while MaxBuffered bytes wait
-// to be sent.
+// to be sent: 256 KiB, if that is less, with a body of 16 KiB or more.
 //
 // nil does not mean that the broker has the message: PublishConfirm tells that.
 // Errors, none of which changes anything: ErrClosed, the context's, an
@@ -72,6 +72,14 @@ func (ch *Channel) publish(ctx context.Context, p *Publishing, o *outcome) error
 // cache. What they wait for is that goroutine alone, never the broker.
 const maxAhead = 128 << 10
 
+// largeBody is the size of bodies that wait while maxOutput bytes wait to be sent,
+// even of those: a few that are on their way keep the connection busy, many would
+// only be moved out of the processor's cache and into it again.
+const (
+	largeBody = 16 << 10
+	maxOutput = 256 << 10
+)
+
 // queue queues a message once there is room for it.
 func (ch *Channel) queue(ctx context.Context, p *Publishing, o *outcome) error {
 	c := ch.conn
@@ -94,8 +102,7 @@ func (ch *Channel) queue(ctx context.Context, p *Publishing, o *outcome) error {
 			c.awaitRoom(ctx, room)
 			continue
 		}
-		if c.queue.size() >= maxAhead && !ch.failFast {
-			c.ahead = true
+		if !ch.failFast && c.outrun(len(p.Body)) {
 			room := c.roomLater(nil)
 			c.mu.Unlock()
 			c.awaitRoom(ctx, room)
@@ -127,8 +134,24 @@ func (ch *Channel) mustWait() error {
 	return nil
 }
 
+// outrun notes, under mu, that a message of n bytes should wait for those before it.
+func (c *Conn) outrun(n int) bool {
+	switch {
+	case c.queue.size() >= maxAhead:
+		c.ahead = true
+	case n >= largeBody && c.output() >= maxOutput:
+		c.heavy = true
+	default:
+		return false
+	}
+	return true
+}
+
+// output is, under mu, how many bytes wait to be sent.
+func (c *Conn) output() int { return c.queue.size() + c.inCore }
+
 // held is, under mu, how many bytes count against MaxBuffered.
-func (c *Conn) held() int { return c.queue.size() + c.inCore + c.kept }
+func (c *Conn) held() int { return c.output() + c.kept }
 
 // roomLater is, under mu, what is closed when publishing may be tried again.
 func (c *Conn) roomLater(why error) <-chan struct{} {
@@ -162,8 +185,8 @@ func (c *Conn) makeRoom() {
 // makeRoomIfEmptied is, under mu, for those who wait until enough of what is held
 // has gone.
 func (c *Conn) makeRoomIfEmptied() {
-	if c.full && c.held() <= c.max/2 {
-		c.full = false
+	if c.full && c.held() <= c.max/2 || c.heavy && c.output() <= maxOutput/2 {
+		c.full, c.heavy = false, false
 		c.makeRoom()
 	}
 }

@@ -66,7 +66,7 @@ func (c *Conn) Stats() Stats {
 		s.Unconfirmed, s.Unsettled = 0, 0
 	} else {
 		s.Channels, s.Consumers = len(c.channels), len(c.inboxes)
-		s.Buffered, s.Kept = c.queue.size()+c.inCore, c.kept
+		s.Buffered, s.Kept = c.output(), c.kept
 		s.Blocked, s.Lost = c.blocked, c.lost
 		for b := range c.inboxes {
 			inboxes = append(inboxes, b)

@@ -120,6 +120,7 @@ func (c *Conn) drain(cc *core.Conn, _ time.Time) {
 	run := &c.turn.running
 	c.mu.Lock()
 	c.queue, *run = *run, c.queue
+	c.inCore += run.size()
 	if c.ahead {
 		c.ahead = false
 		c.makeRoom()

@@ -61,7 +61,7 @@ func New(opts ...Option) (*Loop, error) {
 	return l, nil
 }
 
-const readSize = 64 << 10 // bounds what one event reads
+const readSize = 256 << 10 // bounds what one event reads
 
 // watch runs the watcher until it is closed.
 func (l *Loop) watch() {

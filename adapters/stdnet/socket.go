@@ -3,7 +3,6 @@ package stdnet
 import (
 	"errors"
 	"net"
-	"sync"
 )
 
 // socket is how a connection is read and written without waiting.
@@ -21,11 +20,6 @@ type socket interface {
 }
 
 var errWouldBlock = errors.New("amqp: write would block")
-
-const readSize = 64 << 10
-
-// readBuffers are shared by all transports.
-var readBuffers = sync.Pool{New: func() any { return new([readSize]byte) }}
 
 // plainSocket is for connections that are nothing but a net.Conn: Read needs
 // the buffer before there is input, hence a small one, and Write may wait.

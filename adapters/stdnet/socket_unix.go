@@ -6,8 +6,36 @@ import (
 	"io"
 	"net"
 	"os"
+	"sync"
 	"syscall"
 )
+
+// What one system call reads: little, until there is more than that to read.
+const (
+	readSize = 64 << 10
+	bulkSize = 256 << 10
+)
+
+// Read buffers are shared by all transports.
+var (
+	readBuffers = sync.Pool{New: func() any { return new([readSize]byte) }}
+	bulkBuffers = sync.Pool{New: func() any { return new([bulkSize]byte) }}
+)
+
+func takeBuffer(bulk bool) []byte {
+	if bulk {
+		return bulkBuffers.Get().(*[bulkSize]byte)[:]
+	}
+	return readBuffers.Get().(*[readSize]byte)[:]
+}
+
+func giveBuffer(buf []byte) {
+	if len(buf) == bulkSize {
+		bulkBuffers.Put((*[bulkSize]byte)(buf))
+	} else {
+		readBuffers.Put((*[readSize]byte)(buf))
+	}
+}
 
 // newSocket picks the raw socket where there is a file descriptor. A type that
 // embeds one of these may change what Read and Write do, so only the types
@@ -37,10 +65,11 @@ type rawSocket struct {
 	conn net.Conn
 	raw  syscall.RawConn
 	in   struct { // the reader's
-		try func(fd uintptr) bool // made once: a method value is an allocation
-		buf *[readSize]byte
-		n   int
-		err error
+		try  func(fd uintptr) bool // made once: a method value is an allocation
+		buf  []byte
+		n    int
+		err  error
+		bulk bool // much comes at a time
 	}
 	out struct { // of whoever flushes
 		try  func(fd uintptr) bool
@@ -63,18 +92,19 @@ func (s *rawSocket) read(t *transport) error {
 	}
 	buf := s.in.buf
 	s.in.buf = nil
+	s.in.bulk = s.in.n >= readSize
 	t.deliver(buf[:s.in.n])
-	readBuffers.Put(buf)
+	giveBuffer(buf)
 	return nil
 }
 
 // readOnce reads what there is; false makes the runtime wait for more.
 func (s *rawSocket) readOnce(fd uintptr) bool {
 	in := &s.in
-	in.buf = readBuffers.Get().(*[readSize]byte)
-	in.n, in.err = uninterrupted(syscall.Read, fd, in.buf[:])
+	in.buf = takeBuffer(in.bulk)
+	in.n, in.err = uninterrupted(syscall.Read, fd, in.buf)
 	if in.n == 0 {
-		readBuffers.Put(in.buf)
+		giveBuffer(in.buf)
 		in.buf = nil
 	}
 	return in.err != syscall.EAGAIN
