@@ -22,6 +22,10 @@ func (c *curve) at(x int) row {
 	return r
 }
 
+// fewestEach is how many messages each of many connections, channels or consumers
+// moves at least, so that to begin and to end is no large part of what they cost.
+const fewestEach = 200
+
 // curves are those that are measured.
 func curves() []*curve {
 	blocking, callback := haypile("blocking", "stdnet"), haypile("callback", "gnet")
@@ -29,7 +33,7 @@ func curves() []*curve {
 	plain := func(mode, flag string, n int) func(int) row {
 		return func(x int) row {
 			r := newRow("", mode, n, flag, strconv.Itoa(x))
-			r.least = x
+			r.least = fewestEach * x
 			return r
 		}
 	}
@@ -87,7 +91,9 @@ func (b *bench) scale(r *report) error {
 			rows = append(rows, c.at(x))
 		}
 		var err error
-		if c.table, err = whole.fill(rows, c.subjects, 1); err != nil {
+		c.table, err = whole.fill(rows, c.subjects, 1)
+		b.runs = whole.runs
+		if err != nil {
 			return err
 		}
 		r.curves = append(r.curves, c)
