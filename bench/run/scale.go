@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"strconv"
 
 	"github.com/haypile/haypile/bench/internal/files"
@@ -77,7 +78,9 @@ func bodyRow(mode string) func(int) row {
 	}
 }
 
+// scale measures all curves, also behind one that failed.
 func (b *bench) scale(r *report) error {
+	var errs []error
 	for _, c := range curves() {
 		if !b.only.MatchString(c.name) {
 			continue
@@ -93,10 +96,11 @@ func (b *bench) scale(r *report) error {
 		var err error
 		c.table, err = whole.fill(rows, c.subjects, 1)
 		b.runs = whole.runs
-		if err != nil {
-			return err
-		}
+		errs = append(errs, err)
 		r.curves = append(r.curves, c)
+		if b.ctx.Err() != nil {
+			break
+		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
