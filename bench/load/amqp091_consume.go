@@ -24,13 +24,14 @@ func (a *amqp091Client) consumeOn(ch *amqp.Channel, n int) error {
 	if err != nil {
 		return err
 	}
-	bytes := 0
 	for got := 1; got <= n; got++ {
 		d, ok := <-deliveries
 		if !ok {
 			return errEnded
 		}
-		bytes += len(d.Body)
+		if err := a.j.came(d.Body, got); err != nil {
+			return err
+		}
 		if err := a.settle(&d, got == n); err != nil {
 			return err
 		}
@@ -38,7 +39,7 @@ func (a *amqp091Client) consumeOn(ch *amqp.Channel, n int) error {
 			return fmt.Errorf("%d headers came", len(d.Headers))
 		}
 	}
-	return a.j.came(n, bytes)
+	return nil
 }
 
 func (a *amqp091Client) settle(d *amqp.Delivery, last bool) error {

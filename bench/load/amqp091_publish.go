@@ -5,19 +5,20 @@ import (
 	"sync"
 	"time"
 
+	"github.com/haypile/haypile/bench/internal/body"
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
 func (a *amqp091Client) message() amqp.Publishing {
-	return amqp.Publishing{Body: make([]byte, a.j.size)}
+	return amqp.Publishing{Body: body.New(a.j.size)}
 }
 
 // withProperties are the same as haypileProperties.
-func withProperties(body []byte) amqp.Publishing {
+func withProperties(content []byte) amqp.Publishing {
 	return amqp.Publishing{
 		ContentType: "application/json", DeliveryMode: amqp.Persistent, MessageId: "0123456789", CorrelationId: "abcdefgh",
 		AppId: "bench", Type: "order.created", ReplyTo: "replies",
-		Headers: amqp.Table{"a": int32(1), "b": "two", "c": true, "d": 4.5, "e": "five"}, Body: body,
+		Headers: amqp.Table{"a": int32(1), "b": "two", "c": true, "d": 4.5, "e": "five"}, Body: content,
 	}
 }
 

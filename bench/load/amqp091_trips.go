@@ -1,6 +1,10 @@
 package main
 
-import "time"
+import (
+	"time"
+
+	"github.com/haypile/haypile/bench/internal/body"
+)
 
 func (a *amqp091Client) rpc(n int) error {
 	for range n {
@@ -21,8 +25,9 @@ func (a *amqp091Client) pingpong(n int) error {
 	if err != nil {
 		return err
 	}
-	p, bytes := a.message(), 0
-	for range n {
+	p := a.message()
+	for i := range n {
+		body.Number(p.Body, uint64(i+1))
 		began := time.Now()
 		if err := a.ch[0].PublishWithContext(a.ctx, "", a.j.target(), false, false, p); err != nil {
 			return err
@@ -32,7 +37,9 @@ func (a *amqp091Client) pingpong(n int) error {
 			return errEnded
 		}
 		a.trips.add(began)
-		bytes += len(d.Body)
+		if err := a.j.came(d.Body, i+1); err != nil {
+			return err
+		}
 	}
-	return a.j.came(n, bytes)
+	return nil
 }

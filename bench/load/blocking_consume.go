@@ -31,12 +31,15 @@ func (b *blockingClient) consume(n int) error {
 }
 
 func (b *blockingClient) consumeOn(ch *blocking.Channel, n int) error {
-	got, bytes := 0, 0
+	got := 0
 	for d, err := range ch.Consume(b.ctx, b.subscription(n)) {
 		if err != nil {
 			return err
 		}
-		bytes += len(d.Body)
+		got++
+		if err := b.j.came(d.Body, got); err != nil {
+			return err
+		}
 		if b.j.acks() {
 			if err := d.Ack(); err != nil {
 				return err
@@ -47,28 +50,67 @@ func (b *blockingClient) consumeOn(ch *blocking.Channel, n int) error {
 				return fmt.Errorf("%d headers came, %v", headers, err)
 			}
 		}
-		if got++; got == n {
+		if got == n {
 			break
 		}
 	}
-	return b.j.came(n, bytes)
+	return nil
 }
 
+// consumeMulti takes whole batches, whose acks the channel merges. Where they do not
+// add up to n, the last would wait for more, so messages are taken one by one.
 func (b *blockingClient) consumeMulti(n int) error {
-	got, bytes := 0, 0
+	if n%multiple > 0 {
+		return b.consumeGathering(n)
+	}
+	got := 0
 	for batch, err := range b.ch[0].ConsumeBatches(b.ctx, b.subscription(n), multiple, time.Second) {
 		if err != nil {
 			return err
 		}
-		for _, d := range batch {
-			bytes += len(d.Body)
-			if err := d.Ack(); err != nil {
-				return err
-			}
+		if err := b.ackAll(batch, got); err != nil {
+			return err
 		}
 		if got += len(batch); got == n {
 			break
 		}
 	}
-	return b.j.came(n, bytes)
+	return nil
+}
+
+// consumeGathering acks the rest as soon as all have come.
+func (b *blockingClient) consumeGathering(n int) error {
+	var batch []*blocking.Delivery
+	got := 0
+	for d, err := range b.ch[0].Consume(b.ctx, b.subscription(n)) {
+		if err != nil {
+			return err
+		}
+		batch = append(batch, d)
+		if len(batch) < multiple && got+len(batch) < n {
+			continue
+		}
+		if err := b.ackAll(batch, got); err != nil {
+			return err
+		}
+		got += len(batch)
+		batch = batch[:0]
+		if got == n {
+			break
+		}
+	}
+	return nil
+}
+
+// ackAll takes a batch, before which so many messages came.
+func (b *blockingClient) ackAll(batch []*blocking.Delivery, before int) error {
+	for i, d := range batch {
+		if err := b.j.came(d.Body, before+i+1); err != nil {
+			return err
+		}
+		if err := d.Ack(); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -6,10 +6,11 @@ import (
 	"time"
 
 	"github.com/haypile/haypile/adapters/blocking"
+	"github.com/haypile/haypile/bench/internal/body"
 )
 
 func (b *blockingClient) message() *blocking.Publishing {
-	return &blocking.Publishing{RoutingKey: b.j.target(), Body: make([]byte, b.j.size)}
+	return &blocking.Publishing{RoutingKey: b.j.target(), Body: body.New(b.j.size)}
 }
 
 func (b *blockingClient) publish(n int) error {

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/haypile/haypile/adapters/blocking"
+	"github.com/haypile/haypile/bench/internal/body"
 )
 
 func (b *blockingClient) rpc(n int) error {
@@ -23,7 +24,8 @@ func (b *blockingClient) pingpong(n int) error {
 		return err
 	}
 	p := b.message()
-	got, bytes := 0, 0
+	got := 0
+	body.Number(p.Body, 1)
 	began := time.Now()
 	if err := b.ch[0].Publish(b.ctx, p); err != nil {
 		return err
@@ -33,14 +35,18 @@ func (b *blockingClient) pingpong(n int) error {
 			return err
 		}
 		b.trips.add(began)
-		bytes += len(d.Body)
-		if got++; got == n {
+		got++
+		if err := b.j.came(d.Body, got); err != nil {
+			return err
+		}
+		if got == n {
 			break
 		}
+		body.Number(p.Body, uint64(got+1))
 		began = time.Now()
 		if err := b.ch[0].Publish(b.ctx, p); err != nil {
 			return err
 		}
 	}
-	return b.j.came(n, bytes)
+	return nil
 }

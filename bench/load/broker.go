@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/tls"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	"github.com/haypile/haypile/adapters/blocking"
+	"github.com/haypile/haypile/bench/internal/body"
 	"github.com/haypile/haypile/bench/internal/files"
 	"github.com/haypile/haypile/bench/internal/sink"
 )
@@ -34,27 +36,36 @@ func partly(ctx context.Context, j *job) error {
 	if part == "" {
 		return errWhole
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	go func() {
 		io.Copy(io.Discard, os.Stdin)
-		os.Exit(1)
+		cancel()
 	}()
 	switch part {
 	case "sink":
+		context.AfterFunc(ctx, func() { os.Exit(1) })
 		return serveSink(j)
 	case "prepare":
 		return withChannel(ctx, j, func(conn *blocking.Conn, ch *blocking.Channel) error { return fill(ctx, j, conn, ch) })
 	case "verify":
-		return withChannel(ctx, j, func(_ *blocking.Conn, ch *blocking.Channel) error { return inspect(ctx, j, ch) })
+		return withChannel(ctx, j, func(conn *blocking.Conn, ch *blocking.Channel) error {
+			defer fmt.Println("done")
+			return errors.Join(inspect(ctx, j, ch), drop(ctx, j, conn))
+		})
 	case "drop":
-		return withChannel(ctx, j, func(_ *blocking.Conn, ch *blocking.Channel) error { return drop(ctx, j, ch) })
+		return withChannel(ctx, j, func(conn *blocking.Conn, _ *blocking.Channel) error {
+			defer fmt.Println("done")
+			return drop(ctx, j, conn)
+		})
 	default:
 		return fmt.Errorf("no part %q", part)
 	}
 }
 
 // startPart runs a part of the job, up to the line that it prints. A part ends with
-// this process, whose end is that of its input.
-func startPart(part string, j *job) (line string, cmd *exec.Cmd, err error) {
+// this process, whose end is that of its input, which ends with ctx before that line.
+func startPart(ctx context.Context, part string, j *job) (line string, cmd *exec.Cmd, err error) {
 	self, err := os.Executable()
 	if err != nil {
 		return "", nil, err
@@ -62,7 +73,8 @@ func startPart(part string, j *job) (line string, cmd *exec.Cmd, err error) {
 	cmd = exec.Command(self, "-mode", j.mode, "-url", j.url, "-queue", j.queue, "-n", strconv.Itoa(j.n), "-size", strconv.Itoa(j.size), "-tls="+strconv.FormatBool(j.tls), "-timeout", j.timeout.String())
 	cmd.Env = append(os.Environ(), partVariable+"="+part)
 	cmd.Stderr = os.Stderr
-	if _, err := cmd.StdinPipe(); err != nil {
+	in, err := cmd.StdinPipe()
+	if err != nil {
 		return "", nil, err
 	}
 	out, err := cmd.StdoutPipe()
@@ -72,17 +84,17 @@ func startPart(part string, j *job) (line string, cmd *exec.Cmd, err error) {
 	if err := cmd.Start(); err != nil {
 		return "", nil, err
 	}
+	defer context.AfterFunc(ctx, func() { in.Close() })()
 	line, err = bufio.NewReader(out).ReadString('\n')
-	if err != nil { // it has said why
-		cmd.Process.Kill()
+	if err != nil { // it has said why, and is about to end
 		return "", nil, fmt.Errorf("%s: %w", part, cmp.Or(cmd.Wait(), err))
 	}
 	return strings.TrimSpace(line), cmd, nil
 }
 
 // startSink runs a sink until stop.
-func startSink(j *job) (url string, stop func(), err error) {
-	address, cmd, err := startPart("sink", j)
+func startSink(ctx context.Context, j *job) (url string, stop func(), err error) {
+	address, cmd, err := startPart(ctx, "sink", j)
 	if err != nil {
 		return "", nil, err
 	}
@@ -115,8 +127,8 @@ func serveSink(j *job) error {
 }
 
 // prepare readies the broker, and finds out whether it is a sink.
-func prepare(j *job) error {
-	line, cmd, err := startPart("prepare", j)
+func prepare(ctx context.Context, j *job) error {
+	line, cmd, err := startPart(ctx, "prepare", j)
 	if err != nil {
 		return err
 	}
@@ -127,15 +139,12 @@ func prepare(j *job) error {
 	return errors.Join(err, cmd.Wait())
 }
 
-// verify looks at what the broker has left.
-func verify(j *job) error { return leave(j, "verify") }
-
 // leave has a part delete the queue, where the broker has one.
-func leave(j *job, part string) error {
+func leave(ctx context.Context, j *job, part string) error {
 	if j.sink {
 		return nil
 	}
-	_, cmd, err := startPart(part, j)
+	_, cmd, err := startPart(ctx, part, j)
 	if err != nil {
 		return err
 	}
@@ -160,8 +169,9 @@ func withChannel(ctx context.Context, j *job, fn func(*blocking.Conn, *blocking.
 	return fn(conn, ch)
 }
 
-// fill makes the queue, empty, or with the messages that are to be consumed.
-func fill(ctx context.Context, j *job, conn *blocking.Conn, ch *blocking.Channel) error {
+// fill makes the queue, empty, or with the messages that are to be consumed. It
+// leaves none where it fails.
+func fill(ctx context.Context, j *job, conn *blocking.Conn, ch *blocking.Channel) (err error) {
 	if conn.ServerProperties()["product"] == sink.Product {
 		fmt.Println("sink")
 		return nil
@@ -169,20 +179,16 @@ func fill(ctx context.Context, j *job, conn *blocking.Conn, ch *blocking.Channel
 	if _, err := ch.QueueDeclare(ctx, &blocking.QueueDeclare{Queue: j.queue, Durable: true}); err != nil {
 		return err
 	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, drop(ctx, j, conn))
+		}
+	}()
 	if _, err := ch.QueuePurge(ctx, &blocking.QueuePurge{Queue: j.queue}); err != nil {
 		return err
 	}
 	if j.consumes() {
-		p := &blocking.Publishing{RoutingKey: j.queue, Body: make([]byte, j.size)}
-		if j.properties() {
-			p.Properties = haypileProperties()
-		}
-		for range j.n {
-			if err := ch.Publish(ctx, p); err != nil {
-				return err
-			}
-		}
-		if err := expect(ctx, j, ch, j.n); err != nil {
+		if err := publishAll(ctx, j, ch); err != nil {
 			return err
 		}
 	}
@@ -190,20 +196,50 @@ func fill(ctx context.Context, j *job, conn *blocking.Conn, ch *blocking.Channel
 	return nil
 }
 
-// inspect finds all that was published, and nothing that was consumed, and deletes
-// the queue.
-func inspect(ctx context.Context, j *job, ch *blocking.Channel) error {
-	want := 0
-	if j.publishes() {
-		want = j.n
+// publishAll fills the queue.
+func publishAll(ctx context.Context, j *job, ch *blocking.Channel) error {
+	p := &blocking.Publishing{RoutingKey: j.queue, Body: body.New(j.size)}
+	if j.properties() {
+		p.Properties = haypileProperties()
 	}
-	err := expect(ctx, j, ch, want)
-	return errors.Join(err, drop(ctx, j, ch))
+	for i := range j.n {
+		body.Number(p.Body, uint64(i+1))
+		if err := ch.Publish(ctx, p); err != nil {
+			return err
+		}
+	}
+	return expect(ctx, j, ch, j.n)
 }
 
-func drop(ctx context.Context, j *job, ch *blocking.Channel) error {
-	_, err := ch.QueueDelete(ctx, &blocking.QueueDelete{Queue: j.queue})
-	fmt.Println("done")
+// inspect finds all that was published, the first of it with its body, and nothing
+// that was consumed.
+func inspect(ctx context.Context, j *job, ch *blocking.Channel) error {
+	if !j.publishes() {
+		return expect(ctx, j, ch, 0)
+	}
+	if err := expect(ctx, j, ch, j.n); err != nil {
+		return err
+	}
+	first, err := ch.Get(ctx, &blocking.Get{Queue: j.queue, NoAck: true})
+	if err != nil {
+		return err
+	}
+	if first == nil || !bytes.Equal(first.Body, body.New(j.size)) {
+		return errors.New("the broker has another body than was published")
+	}
+	return nil
+}
+
+// drop deletes the queue, also when ctx has ended and on what channel soever that
+// went wrong.
+func drop(ctx context.Context, j *job, conn *blocking.Conn) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	defer cancel()
+	ch, err := conn.Channel(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = ch.QueueDelete(ctx, &blocking.QueueDelete{Queue: j.queue})
 	return err
 }
 

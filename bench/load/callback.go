@@ -27,9 +27,9 @@ type callbackClient struct {
 	done  chan error // gets the outcome, once
 	ended bool
 
-	n, left, bytes int
-	more           func() error // goes on publishing, nil when that is done
-	outcome        func()       // finishes when the last confirm has come, too
+	n, left int
+	more    func() error // goes on publishing, nil when that is done
+	outcome func()       // finishes when the last confirm has come, too
 }
 
 func openCallback(ctx context.Context, j *job, trips *latencies) (client, error) {

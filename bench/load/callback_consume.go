@@ -50,12 +50,12 @@ func (k *callbackClient) taker() func(*core.Delivery) {
 
 // took counts a delivery, and asks the broker after the last.
 func (k *callbackClient) took(d *core.Delivery, err error) {
-	k.bytes += len(d.Body)
+	if err == nil {
+		err = k.j.came(d.Body, int(d.DeliveryTag)) // each channel has one consumer
+	}
 	k.left--
 	if k.left == 0 && err == nil {
-		if err = k.j.came(k.n, k.bytes); err == nil {
-			err = k.ask()
-		}
+		err = k.ask()
 	}
 	if err != nil {
 		k.finish(err)

@@ -4,11 +4,12 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/haypile/haypile/bench/internal/body"
 	"github.com/haypile/haypile/core"
 )
 
 func (k *callbackClient) message() *core.Publishing {
-	return &core.Publishing{RoutingKey: k.j.target(), Body: make([]byte, k.j.size)}
+	return &core.Publishing{RoutingKey: k.j.target(), Body: body.New(k.j.size)}
 }
 
 // publish goes on, whenever there is room, until all is published.

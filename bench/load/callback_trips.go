@@ -3,6 +3,7 @@ package main
 import (
 	"time"
 
+	"github.com/haypile/haypile/bench/internal/body"
 	"github.com/haypile/haypile/core"
 	"github.com/haypile/haypile/core/wire"
 )
@@ -36,7 +37,8 @@ func (k *callbackClient) rpc(*core.Conn) error {
 func (k *callbackClient) pingpong(*core.Conn) error {
 	p, ch := k.message(), k.ch[0]
 	var began time.Time
-	publish := func() error {
+	publish := func(n int) error {
+		body.Number(p.Body, uint64(n))
 		began = time.Now()
 		_, err := ch.Publish(p)
 		return err
@@ -48,12 +50,12 @@ func (k *callbackClient) pingpong(*core.Conn) error {
 		k.trips.add(began)
 		var err error
 		if k.left > 1 {
-			err = publish()
+			err = publish(k.n - k.left + 2)
 		}
 		k.took(d, err)
 	}, nil)
 	if err != nil {
 		return err
 	}
-	return publish()
+	return publish(1)
 }

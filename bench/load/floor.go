@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+
+	"github.com/haypile/haypile/bench/internal/body"
 )
 
 // floorClient is a socket with as little around it as the protocol allows: what no
@@ -21,6 +23,8 @@ type floorClient struct {
 	buf      []byte
 	from, to int // what is in buf
 	skip     int // bytes to come of a body frame
+	number   int // of the message that comes, from one
+	at       int // how far its body has come
 	body     []byte
 	bytes    int // of bodies that came
 }
@@ -107,11 +111,6 @@ func (f *floorClient) run(n int) error {
 	if err := f.work(n); err != nil {
 		return err
 	}
-	if f.j.consumes() || f.j.mode == modePingpong {
-		if err := f.j.came(n, f.bytes); err != nil {
-			return err
-		}
-	}
 	messages, consumers, err := f.ask()
 	if err != nil {
 		return err
@@ -168,13 +167,15 @@ func (f *floorClient) method() (m []byte, err error) {
 }
 
 // frames reads once, unless a frame is there already, and shows each method that
-// came until one is enough. It counts bodies, and copies them where a client would.
+// came until one is enough. It checks bodies, and copies them where a client would.
 func (f *floorClient) frames(show func(method []byte) (more bool)) error {
 	for read := false; ; {
 		for f.from < f.to {
 			p := f.buf[f.from:f.to]
 			if f.skip > 0 {
-				f.take(p[:min(f.skip, len(p))])
+				if err := f.take(p[:min(f.skip, len(p))]); err != nil {
+					return err
+				}
 				continue
 			}
 			if len(p) < 7 {
@@ -192,8 +193,8 @@ func (f *floorClient) frames(show func(method []byte) (more bool)) error {
 			f.from += size + 8
 			payload := p[7 : 7+size]
 			switch {
-			case p[0] == 2 && f.j.api == "blocking":
-				f.body = make([]byte, 0, binary.BigEndian.Uint64(payload[4:]))
+			case p[0] == 2:
+				f.begin(int(binary.BigEndian.Uint64(payload[4:])))
 			case p[0] == 1 && isClose(payload):
 				return fmt.Errorf("%w: %q", errRefused, payload)
 			case p[0] == 1:
@@ -212,16 +213,30 @@ func (f *floorClient) frames(show func(method []byte) (more bool)) error {
 	}
 }
 
+// begin is told that a body of so many bytes follows.
+func (f *floorClient) begin(size int) {
+	f.number++
+	f.at = 0
+	if f.j.api == "blocking" {
+		f.body = make([]byte, 0, size)
+	}
+}
+
 // take takes a part of a body frame, its end octet included.
-func (f *floorClient) take(p []byte) {
+func (f *floorClient) take(p []byte) (err error) {
 	f.from += len(p)
 	if f.skip -= len(p); f.skip == 0 {
 		p = p[:len(p)-1]
 	}
+	if f.j.looksAt(f.number) {
+		err = body.CheckPart(p, f.j.size, f.at, uint64(f.number))
+	}
+	f.at += len(p)
 	f.bytes += len(p)
 	if f.body != nil {
 		f.body = append(f.body, p...)
 	}
+	return err
 }
 
 func (f *floorClient) read() error {

@@ -3,6 +3,8 @@ package main
 import (
 	"encoding/binary"
 	"time"
+
+	"github.com/haypile/haypile/bench/internal/body"
 )
 
 func (f *floorClient) subscribe(n int) error {
@@ -77,8 +79,9 @@ func (f *floorClient) pingpong(n int) error {
 	if _, err := f.method(); err != nil {
 		return err
 	}
-	one := f.message(1)
+	one, content := f.message(1)
 	for i := range n {
+		body.Number(content, uint64(i+1))
 		began := time.Now()
 		if _, err := f.Write(one); err != nil {
 			return err

@@ -3,14 +3,16 @@ package main
 import (
 	"encoding/binary"
 
+	"github.com/haypile/haypile/bench/internal/body"
 	"github.com/haypile/haypile/bench/internal/sink"
 )
 
-// message is a publish to the default exchange.
-func (f *floorClient) message(channel uint16) []byte {
+// message is a publish to the default exchange, and what of it is the body, with the
+// heads of frames in it.
+func (f *floorClient) message(channel uint16) (b, content []byte) {
 	key := f.j.target()
 	args := append([]byte{0, 0, 0, byte(len(key))}, key...)
-	b := floorFrame(channel, 60, 40, append(args, 0)...)
+	b = floorFrame(channel, 60, 40, append(args, 0)...)
 	properties := []byte{0, 0}
 	if f.j.properties() {
 		properties = sink.Properties()
@@ -19,23 +21,28 @@ func (f *floorClient) message(channel uint16) []byte {
 	b = binary.BigEndian.AppendUint32(b, uint32(12+len(properties)))
 	b = binary.BigEndian.AppendUint64(append(b, 0, 60, 0, 0), uint64(f.j.size))
 	b = append(append(b, properties...), 0xCE)
-	for left := f.j.size; left > 0; {
-		n := min(left, 128<<10-8)
+	if f.j.size == 0 {
+		return b, nil
+	}
+	head := len(b) + 7
+	for left := body.New(f.j.size); len(left) > 0; {
+		n := min(len(left), 128<<10-8)
 		b = binary.BigEndian.AppendUint16(append(b, 3), channel)
 		b = binary.BigEndian.AppendUint32(b, uint32(n))
-		b = append(append(b, make([]byte, n)...), 0xCE)
-		left -= n
+		b = append(append(b, left[:n]...), 0xCE)
+		left = left[n:]
 	}
-	return b
+	return b, b[head : len(b)-1]
 }
 
 // lot is some messages, on the channels by turns.
 func (f *floorClient) lot(channels int) (lot []byte, each int) {
-	each = len(f.message(1))
-	for i := range max(1, floorLot/each) {
-		lot = append(lot, f.message(uint16(i%channels+1))...)
+	one, _ := f.message(1)
+	for i := range max(1, floorLot/len(one)) {
+		next, _ := f.message(uint16(i%channels + 1))
+		lot = append(lot, next...)
 	}
-	return lot, each
+	return lot, len(one)
 }
 
 func (f *floorClient) publish(n int) error {

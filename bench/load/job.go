@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/haypile/haypile/adapters"
+	"github.com/haypile/haypile/bench/internal/body"
 )
 
 // job is what is to be measured.
@@ -179,13 +180,18 @@ func (j *job) counted(n int, messages, consumers int) error {
 	return nil
 }
 
-// came checks the bodies of n deliveries.
-func (j *job) came(n, bytes int) error {
-	if bytes != n*j.size {
-		return fmt.Errorf("%d bytes came, not %d times %d", bytes, n, j.size)
+// came checks the body of a consumer's n-th delivery, of small ones not all.
+func (j *job) came(content []byte, n int) error {
+	if len(content) == j.size && !j.looksAt(n) {
+		return nil
 	}
-	return nil
+	return body.Check(content, j.size, uint64(n))
 }
+
+// looksAt tells whether the body of the n-th delivery is looked at. Looking at each
+// would be a part of what a small one costs. One in seven meets every place in reads
+// and writes that a power of two of them share.
+func (j *job) looksAt(n int) bool { return n%7 == 0 || j.size >= 4<<10 }
 
 // share is what the i-th of k has of n.
 func share(n, k, i int) int { return n*(i+1)/k - n*i/k }

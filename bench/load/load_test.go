@@ -62,6 +62,7 @@ func TestOptionsWork(t *testing.T) {
 		"the floor's confirms held back":   "-peer floor -mode publish-confirm -window 50 -vhost hold50 -n 220",
 		"many consumers":                   "-mode consume-auto -consumers 20 -n 999",
 		"many consumers by callback":       "-api callback -mode consume-auto -consumers 20 -n 999",
+		"a rest to acknowledge":            "-mode consume-multi -n 250",
 		"many channels":                    "-mode publish -channels 2000 -n 5000",
 		"many channels by callback":        "-api callback -mode publish -channels 2000 -n 5000",
 		"many connections":                 "-mode consume-ack -conns 20 -n 999",

@@ -26,14 +26,15 @@
 //	consume-auto      deliveries that need no ack, to -consumers with a channel each
 //	consume-props     with properties, which -read has it decode
 //	consume-ack       a prefetch of -window, an ack for each
-//	consume-multi     an ack for a hundred, of which -n had better be a multiple
+//	consume-multi     an ack for a hundred
 //	rpc               a passive declare, one at a time
 //	pingpong          a publish, then its delivery on the same connection
 //	idle              -n connections with a channel and heartbeats of ten seconds,
 //	                  held for -hold
 //
 // -conns connections share the messages of a mode, on one loop. Every mode checks
-// that the broker counted what was sent, and that the bodies that came add up.
+// that the broker counted what was sent, and that bodies that came are of their length
+// and those of their messages (package bench/internal/body), small ones by a sample.
 //
 // Times are CPU time of this process. Where a mode has round trips (rpc, pingpong,
 // publish-confirm with -window 1), p50_us and p99_us are theirs. writes_per_msg is
@@ -123,7 +124,7 @@ func whole(ctx context.Context, j *job) (*result, error) {
 	}
 	files.Raise()
 	if j.url == "" {
-		url, stop, err := startSink(j)
+		url, stop, err := startSink(ctx, j)
 		if err != nil {
 			return nil, err
 		}
@@ -133,12 +134,12 @@ func whole(ctx context.Context, j *job) (*result, error) {
 	if err := j.locate(); err != nil {
 		return nil, err
 	}
-	if err := prepare(j); err != nil {
+	if err := prepare(ctx, j); err != nil {
 		return nil, err
 	}
 	r, err := measure(ctx, j)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("%s %s %s %s: %w", j.peer, j.adapter, j.api, j.mode, err), leave(j, "drop"))
+		return nil, errors.Join(fmt.Errorf("%s %s %s %s: %w", j.peer, j.adapter, j.api, j.mode, err), leave(context.WithoutCancel(ctx), j, "drop"))
 	}
-	return r, verify(j)
+	return r, leave(ctx, j, "verify")
 }

@@ -19,6 +19,7 @@ type bench struct {
 	folder string // of load, to be removed
 	raw    *os.File
 	broker string // version of RabbitMQ
+	runs   int    // measurements so far
 }
 
 func newBench(p *plan) (*bench, error) {
@@ -68,14 +69,17 @@ func (b *bench) measure(args ...string) (values, error) {
 	cmd.WaitDelay = 10 * time.Second
 	var complaints bytes.Buffer
 	cmd.Stderr = &complaints
+	began := time.Now()
 	out, err := cmd.Output()
 	if err != nil {
 		return nil, fmt.Errorf("load %s: %w: %s", strings.Join(args, " "), err, complaints.Bytes())
 	}
-	if _, err := b.raw.Write(out); err != nil {
+	b.runs++
+	line := fmt.Sprintf("%s took_s=%.3f\n", bytes.TrimSpace(out), time.Since(began).Seconds())
+	if _, err := b.raw.WriteString(line); err != nil {
 		return nil, err
 	}
-	return parse(string(out))
+	return parse(line)
 }
 
 // parse reads a line of load; what is no number is left out.
@@ -137,7 +141,7 @@ func (b *bench) fill(rows []row, subjects []subject, rounds int, more ...string)
 	}
 	for round := range rounds {
 		for _, r := range t.rows {
-			fmt.Fprintf(os.Stderr, "round %d of %d: %s\n", round+1, rounds, r.name)
+			began := time.Now()
 			for _, s := range subjects {
 				if !s.does(r) {
 					continue
@@ -149,6 +153,7 @@ func (b *bench) fill(rows []row, subjects []subject, rounds int, more ...string)
 				key := [2]string{r.name, s.name}
 				t.cells[key] = append(t.cells[key], v)
 			}
+			fmt.Fprintf(os.Stderr, "round %d of %d: %s, in %v\n", round+1, rounds, r.name, time.Since(began).Round(10*time.Millisecond))
 		}
 	}
 	return t, nil

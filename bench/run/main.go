@@ -89,6 +89,14 @@ func parsePlan(args []string) (*plan, error) {
 	return p, err
 }
 
+// timed runs a part, and notes what that took.
+func (b *bench) timed(name string, r *report, run func(*report) error) error {
+	began, runs := time.Now(), b.runs
+	err := run(r)
+	r.parts = append(r.parts, part{name, b.runs - runs, time.Since(began)})
+	return err
+}
+
 func (p *plan) run() error {
 	if err := os.MkdirAll(filepath.Join(p.out, filepath.Dir(p.rawFile())), 0o755); err != nil {
 		return err
@@ -112,7 +120,7 @@ func (p *plan) run() error {
 			r.left = append(r.left, part.name)
 		case p.quick && part.name == "scale":
 		default:
-			err = errors.Join(err, part.run(r))
+			err = errors.Join(err, bench.timed(part.name, r, part.run))
 		}
 		if p.ctx.Err() != nil {
 			return fmt.Errorf("interrupted; the lines of what was measured are in %s", bench.raw.Name())

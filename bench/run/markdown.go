@@ -40,12 +40,12 @@ func (t *table) best(r row, m measure) (best float64, ok bool) {
 }
 
 // How tables are divided: what can be compared stands in one.
-func isHaypile(s subject) bool  { return s.api == "blocking" || s.api == "callback" }
-func isFloor(s subject) bool    { return s.name == floor.name || s.name == floorCopy.name }
-func isPeer(s subject) bool     { return s.name == amqp091.name }
-func isBlocking(s subject) bool { return s.api == "blocking" && !s.budget }
-func isCallback(s subject) bool { return s.api == "callback" && !s.budget }
-func hasBudget(s subject) bool  { return s.budget }
+func isHaypile(s subject) bool   { return s.api == "blocking" || s.api == "callback" }
+func isFloor(s subject) bool     { return s.name == floor.name || s.name == floorCopy.name }
+func isPeer(s subject) bool      { return s.name == amqp091.name }
+func isBlocking(s subject) bool  { return s.api == "blocking" && !s.budget }
+func isCallback(s subject) bool  { return s.api == "callback" && !s.budget }
+func hasNoBudget(s subject) bool { return !s.budget }
 
 // writeTable writes a measure, with how haypile's best compares with a subject.
 func writeTable(b *strings.Builder, m measure, kind string, t *table, against subject) {

@@ -24,11 +24,18 @@ func (b *bench) rabbitmq(r *report) error {
 	if b.broker, err = version(url); err != nil {
 		return err
 	}
-	subjects := slices.Concat([]subject{floor, {name: amqp091.name, args: amqp091.args}}, everywhere("blocking"), everywhere("callback"), []subject{patient(haypile("blocking", "stdnet")), patient(haypile("callback", "gnet"))})
+	subjects := []subject{floor, {name: amqp091.name, args: amqp091.args}}
+	sink := r.sink
 	if b.quick {
-		subjects = []subject{subjects[0], subjects[1], subjects[2], subjects[len(subjects)-1]}
+		sink = nil
+		subjects = append(subjects, haypile("blocking", "stdnet"), patient(haypile("blocking", "stdnet")))
+	} else {
+		subjects = slices.Concat(subjects, everywhere("blocking"), everywhere("callback"))
+		for _, s := range everywhere("blocking") {
+			subjects = append(subjects, patient(s))
+		}
 	}
-	r.rabbitmq, err = b.fill(rabbitRows(), subjects, b.rounds, "-url", url)
+	r.rabbitmq, err = b.fill(rabbitRows(sink), subjects, b.rounds, "-url", url)
 	return err
 }
 

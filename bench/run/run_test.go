@@ -79,15 +79,93 @@ func TestAMedianOfTwoIsBetweenThem(t *testing.T) {
 	}
 }
 
-func TestABudgetIsNotComparedWithWhatHasNone(t *testing.T) {
+func TestABudgetStandsBesideNone(t *testing.T) {
 	r := measured()
-	r.subjects = append(r.subjects, patient(haypile("callback", "gnet")))
+	with := patient(haypile("blocking", "stdnet"))
+	if !with.does(newRow("", "consume-ack", 1)) || with.does(newRow("", "rpc", 1)) {
+		t.Error("it is measured for other modes")
+	}
+	r.subjects = append(r.subjects, with)
 	if got := r.of(isBlocking).subjects; len(got) != 1 {
 		t.Errorf("blocking: %v", got)
 	}
-	if got := r.of(hasBudget).subjects; len(got) != 1 || got[0].name != "callback on gnet, 1 ms" {
-		t.Errorf("a latency budget: %v", got)
+	r.cells[[2]string{"publish", with.name}] = series{{cpu.name: 0.5, rate.name: 2000}}
+	var b strings.Builder
+	r.writeBudget(&b)
+	if want := "| publish, blocking on stdnet | 2 (1–3) | 0.5 | 1000 (1000–1000) | 2000 |"; !strings.Contains(b.String(), want) {
+		t.Errorf("no %q in %s", want, b.String())
 	}
+}
+
+func TestACellSaysHowItsGoalWasMet(t *testing.T) {
+	for name, c := range map[string]struct {
+		row                     string
+		stdnet, gnet            float64
+		floor, peer             float64
+		goal                    float64
+		adapter, met, peerRatio string
+	}{
+		"a figure that was met":     {"publish-confirm", 0.7, 0.6, 0.1, 6, 0.8, "gnet", "yes", "10"},
+		"a figure that was not":     {"publish-confirm", 0.9, 1, 0.1, 9, 0.8, "stdnet", "**no**", "10"},
+		"an adapter that costs":     {"publish-confirm", 0.3, 0.7, 0.1, 3, 0.8, "stdnet", "**not by all**", "10"},
+		"a part of the peer's":      {"rpc", 1, 1.1, 0.5, 50, 2, "stdnet", "yes", "50"},
+		"too large a part":          {"rpc", 3, 3.1, 0.5, 50, 2, "stdnet", "**no**", "16.7"},
+		"a part that is none":       {"rpc", 30, 31, 20, 50, 2, "stdnet", "out of reach", "1.67"},
+		"nothing to be measured by": {"rpc", 1, 1, 1, 0, 0, "stdnet", "–", "–"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRow(c.row, "rpc", 1)
+			stdnet, gnet := haypile("blocking", "stdnet"), haypile("blocking", "gnet")
+			m := &table{rows: []row{r}, subjects: []subject{floor, amqp091, stdnet, gnet}, cells: map[[2]string]series{}}
+			for s, v := range map[string]float64{floor.name: c.floor, amqp091.name: c.peer, stdnet.name: c.stdnet, gnet.name: c.gnet} {
+				m.cells[[2]string{c.row, s}] = series{{cpu.name: v}}
+			}
+			got, ok := m.goalCell(r, "blocking")
+			if !ok || got.goal != c.goal || got.adapter != c.adapter || got.met() != c.met || over(got.peer, got.best) != c.peerRatio {
+				t.Errorf("%+v, met: %s, ratio %s", got, got.met(), over(got.peer, got.best))
+			}
+			if _, ok := m.goalCell(r, "callback"); ok {
+				t.Error("callbacks were measured")
+			}
+		})
+	}
+}
+
+func TestGoalsAreOfRowsThatAre(t *testing.T) {
+	names := map[string]bool{}
+	for _, r := range sinkRows() {
+		names[r.name] = true
+	}
+	for g := range goals {
+		if !names[g[0]] {
+			t.Errorf("no row %q", g[0])
+		}
+	}
+	for _, g := range allocationGoals {
+		if !names[g.row] {
+			t.Errorf("no row %q", g.row)
+		}
+	}
+}
+
+func TestLargeBodiesGoToRabbitMQByTheCheapestAdapter(t *testing.T) {
+	r := newRow("publish 1 MiB", "publish", 1)
+	sink := &table{rows: []row{r}, subjects: everywhere("blocking"), cells: map[[2]string]series{}}
+	for i, s := range sink.subjects {
+		sink.cells[[2]string{r.name, s.name}] = series{{cpu.name: float64(10 - i)}}
+	}
+	for _, r := range rabbitRows(sink) {
+		if r.name != "publish 1 MiB" {
+			continue
+		}
+		for i, s := range sink.subjects {
+			if got, want := s.does(r), i == len(sink.subjects)-1; got != want {
+				t.Errorf("%s: %v, want %v", s.name, got, want)
+			}
+		}
+		return
+	}
+	t.Error("there is no such row")
 }
 
 func TestNonsenseIsRefused(t *testing.T) {
@@ -110,7 +188,7 @@ func TestAReportIsWritten(t *testing.T) {
 	dir := t.TempDir()
 	c := &curve{name: "things", axis: "things", points: []int{0, 1, 100}, subjects: []subject{haypile("blocking", "stdnet")}, rowAt: func(int) row { return newRow("", "publish", 1) }}
 	c.table = &table{cells: map[[2]string]series{{"1", "blocking on stdnet"}: {{"cpu_us_per_msg": 0.5}}}}
-	r := &report{dir: dir, rounds: 3, left: []string{"what failed"}, machine: []string{"a machine"}, sink: measured(), rabbitmq: measured(), idle: measured(), curves: []*curve{c}}
+	r := &report{dir: dir, rounds: 3, left: []string{"what failed"}, parts: []part{{name: "sink", measurements: 7}}, machine: []string{"a machine"}, sink: measured(), rabbitmq: measured(), idle: measured(), curves: []*curve{c}}
 	if err := r.write(); err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +196,7 @@ func TestAReportIsWritten(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"a machine", "Not in it: what failed.", "## Against the sink", "## Against RabbitMQ", "## Idle connections", "## Scale", "| publish | 20 (10–30) | 2 (1–3) | 10 |"} {
+	for _, want := range []string{"a machine", "Not in it: what failed.", "## Goals", "| publish, blocking | 0.8 | 2 | stdnet | **no** | 10 |", "| sink | 7 |", "## Against the sink", "## Against RabbitMQ", "## Idle connections", "## Scale", "| publish | 20 (10–30) | 2 (1–3) | 10 |"} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("the page has no %q", want)
 		}
@@ -152,8 +230,8 @@ func checkXML(t *testing.T, file string) {
 }
 
 func TestEveryRowIsMeasuredForSomebody(t *testing.T) {
-	for _, r := range append(sinkRows(), rabbitRows()...) {
-		if !amqp091.does(r) || !haypile("blocking", "gnet").does(r) {
+	for _, r := range append(sinkRows(), rabbitRows(nil)...) {
+		if !amqp091.does(r) || !haypile("blocking", "stdnet").does(r) {
 			t.Errorf("%s is left out", r.name)
 		}
 	}

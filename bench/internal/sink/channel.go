@@ -6,9 +6,9 @@ import (
 	"slices"
 )
 
-func (s *session) channelMethod(id uint16, method uint32, args []byte) error {
+func (s *session) channelMethod(id uint16, method uint32, args *arguments) error {
 	s.asked = true
-	if method == channelOpen {
+	if method == channelOpen && s.channels[id] == nil {
 		s.channels[id] = &channel{id: id}
 		s.send(id, channelOpenOk, longString(nil, ""))
 		return nil
@@ -27,27 +27,52 @@ func (s *session) channelMethod(id uint16, method uint32, args []byte) error {
 		ch.confirms = true
 		s.send(id, confirmSelectOk, nil)
 	case queueDeclare:
-		name := string(args[3 : 3+args[2]])
-		if name == pingpong && s.echo == nil {
-			s.echo = &echo{}
-		}
-		reply := shortString(nil, name)
-		reply = binary.BigEndian.AppendUint32(reply, s.published)
-		s.send(id, queueDeclareOk, binary.BigEndian.AppendUint32(reply, max(s.acked, s.bytes)))
+		return s.declare(id, args)
 	case basicQos:
-		ch.prefetch = int(binary.BigEndian.Uint16(args[4:]))
+		args.uint32() // the size of a window, which brokers know none of
+		ch.prefetch = int(args.uint16())
 		s.send(id, basicQosOk, nil)
 	case basicConsume:
 		return s.consume(ch, args)
 	case basicCancel:
-		s.cancel(ch, string(args[1:1+args[0]]))
-		s.send(id, basicCancelOk, args[:1+args[0]])
+		tag := args.text()
+		s.cancel(ch, tag)
+		s.send(id, basicCancelOk, shortString(nil, tag))
 	case basicAck:
-		for _, st := range ch.streams {
-			s.acked += uint32(st.acked(binary.BigEndian.Uint64(args), args[8]&1 != 0))
+		tag, multiple := args.uint64(), args.octet()&1 != 0
+		if args.short {
+			return errShort
 		}
+		return s.ack(ch, tag, multiple)
 	default:
 		return fmt.Errorf("method %d.%d", method>>16, method&0xFFFF)
+	}
+	return args.err()
+}
+
+// declare tells what the connection has done.
+func (s *session) declare(id uint16, args *arguments) error {
+	args.uint16()
+	name := args.text()
+	if err := args.err(); err != nil {
+		return err
+	}
+	if name == pingpong && s.echo == nil {
+		s.echo = &echo{}
+	}
+	reply := shortString(nil, name)
+	reply = binary.BigEndian.AppendUint32(reply, s.published)
+	s.send(id, queueDeclareOk, binary.BigEndian.AppendUint32(reply, max(s.acked, s.bytes)))
+	return nil
+}
+
+func (s *session) ack(ch *channel, tag uint64, multiple bool) error {
+	for _, st := range ch.streams {
+		n, err := st.acked(tag, multiple)
+		if err != nil {
+			return err
+		}
+		s.acked += uint32(n)
 	}
 	return nil
 }
@@ -56,10 +81,12 @@ func (s *session) channelMethod(id uint16, method uint32, args []byte) error {
 const pingpong = "pingpong"
 
 // consume starts a consumer, as the queue's name says.
-func (s *session) consume(ch *channel, args []byte) (err error) {
-	queue := string(args[3 : 3+args[2]])
-	rest := args[3+args[2]:]
-	tag, flags := string(rest[1:1+rest[0]]), rest[1+rest[0]]
+func (s *session) consume(ch *channel, args *arguments) (err error) {
+	args.uint16()
+	queue, tag, flags := args.text(), args.text(), args.octet()
+	if err := args.err(); err != nil {
+		return err
+	}
 	if tag == "" {
 		ch.tags++
 		tag = fmt.Sprintf("amq.ctag-%d", ch.tags)
@@ -72,32 +99,35 @@ func (s *session) consume(ch *channel, args []byte) (err error) {
 		s.out, err = s.echo.join(s.out, ch.id, tag)
 		return err
 	}
-	st := &stream{conn: s.conn, consumer: tag, prefetch: ch.prefetch}
+	prefetch := ch.prefetch
 	if flags&0b10 != 0 { // no-ack
-		st.prefetch = 0
+		prefetch = 0
 	}
 	count, size, properties, ok := parseQueue(queue)
 	if !ok {
 		return nil // a queue in which nothing ever comes
 	}
-	if st.prefetch > 0 && len(ch.streams) > 0 {
+	if prefetch > 0 && len(ch.streams) > 0 {
 		return fmt.Errorf("a second consumer on channel %d, and not all without acks", ch.id)
 	}
 	if err := s.flush(); err != nil { // before anything is delivered
 		return err
 	}
-	st.credit.L = &st.mu
+	st := newStream(s.conn, tag, prefetch)
 	st.prepare(ch.id, size, s.frameMax, properties)
 	ch.streams = append(ch.streams, st)
 	go st.run(count)
 	return nil
 }
 
+// largestBody bounds the memory that a queue's name can ask for.
+const largestBody = 1 << 28
+
 // parseQueue reads "1000x64" and "1000x64p".
 func parseQueue(name string) (count, size int, properties []byte, ok bool) {
 	properties = []byte{0, 0}
 	var kind string
-	if n, _ := fmt.Sscanf(name, "%dx%d%s", &count, &size, &kind); n < 2 || count < 0 || size < 0 {
+	if n, _ := fmt.Sscanf(name, "%dx%d%s", &count, &size, &kind); n < 2 || count < 0 || size < 0 || size > largestBody {
 		return 0, 0, nil, false
 	}
 	if kind == "p" {

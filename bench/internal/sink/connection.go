@@ -2,6 +2,7 @@ package sink
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -19,19 +20,20 @@ func (s *session) start() {
 	s.send(0, connectionStart, longString(args, "en_US"))
 }
 
-func (s *session) connectionMethod(method uint32, args []byte) (err error) {
+func (s *session) connectionMethod(method uint32, args *arguments) (err error) {
 	switch method {
 	case connectionStartOk:
 		tune := binary.BigEndian.AppendUint16(nil, 2047)
 		tune = binary.BigEndian.AppendUint32(tune, frameMax)
 		s.send(0, connectionTune, binary.BigEndian.AppendUint16(tune, 60))
 	case connectionTuneOk:
-		if n := int(binary.BigEndian.Uint32(args[2:])); n > 0 {
-			s.frameMax = min(s.frameMax, n)
-		}
-		s.heartbeats(time.Duration(binary.BigEndian.Uint16(args[6:])) * time.Second)
+		return s.tuned(args)
 	case connectionOpen:
-		s.options, err = parseOptions(string(args[1 : 1+args[0]]))
+		vhost := args.text()
+		if err := args.err(); err != nil {
+			return err
+		}
+		s.options, err = parseOptions(vhost)
 		s.send(0, connectionOpenOk, shortString(nil, ""))
 	case connectionClose:
 		s.send(0, connectionCloseOk, nil)
@@ -40,6 +42,25 @@ func (s *session) connectionMethod(method uint32, args []byte) (err error) {
 		return fmt.Errorf("method %d.%d", method>>16, method&0xFFFF)
 	}
 	return err
+}
+
+// frameMin is the least that a client may ask for.
+const frameMin = 4 << 10
+
+func (s *session) tuned(args *arguments) error {
+	args.uint16()
+	most, interval := int(args.uint32()), args.uint16()
+	if most > 0 {
+		s.frameMax = min(s.frameMax, most)
+	}
+	switch {
+	case s.frameMax < frameMin:
+		return fmt.Errorf("a frame-max of %d", most)
+	case s.beat != nil:
+		return errors.New("tuned twice")
+	}
+	s.heartbeats(time.Duration(interval) * time.Second)
+	return args.err()
 }
 
 // heartbeats sends one each half interval, whatever else is sent. What the client

@@ -39,12 +39,15 @@ const (
 	frameHeartbeat = 8
 )
 
+// frameEnd is the last octet of each.
+const frameEnd = 0xCE
+
 func appendFrame(dst []byte, kind byte, channel uint16, payload []byte) []byte {
 	dst = append(dst, kind)
 	dst = binary.BigEndian.AppendUint16(dst, channel)
 	dst = binary.BigEndian.AppendUint32(dst, uint32(len(payload)))
 	dst = append(dst, payload...)
-	return append(dst, 0xCE)
+	return append(dst, frameEnd)
 }
 
 func shortString(dst []byte, s string) []byte { return append(append(dst, byte(len(s))), s...) }

@@ -3,6 +3,7 @@ package sink
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net"
 	"time"
@@ -77,7 +78,9 @@ func (s *session) input(p []byte) (used int, err error) {
 	for len(p) > 0 {
 		if s.skip > 0 {
 			n := min(s.skip, len(p))
-			s.skip -= n
+			if s.skip -= n; s.skip == 0 && p[n-1] != frameEnd {
+				return 0, errFrameEnd
+			}
 			p = p[n:]
 			continue
 		}
@@ -85,6 +88,9 @@ func (s *session) input(p []byte) (used int, err error) {
 			break
 		}
 		size := int(binary.BigEndian.Uint32(p[3:])) + 8
+		if size > s.frameMax {
+			return 0, fmt.Errorf("a frame of %d bytes", size)
+		}
 		if p[0] == frameBody && s.echo == nil {
 			s.skip = size - 7
 			s.bytes += uint32(size - 8)
@@ -104,13 +110,20 @@ func (s *session) input(p []byte) (used int, err error) {
 	return all - len(p), s.flush()
 }
 
+// errFrameEnd is a frame that does not end where it says.
+var errFrameEnd = errors.New("a frame without its end octet")
+
 // frame takes one that is whole.
 func (s *session) frame(p []byte) error {
 	switch {
+	case p[len(p)-1] != frameEnd:
+		return errFrameEnd
 	case p[0] == frameMethod:
 		return s.method(binary.BigEndian.Uint16(p[1:]), p[7:len(p)-1])
 	case s.echo != nil && p[0] != frameHeartbeat:
 		s.out = s.echo.content(s.out, p)
+	case p[0] != frameHeader && p[0] != frameBody && p[0] != frameHeartbeat:
+		return fmt.Errorf("a frame of type %d", p[0])
 	}
 	return nil
 }
@@ -146,14 +159,17 @@ func (s *session) send(channel uint16, method uint32, args []byte) {
 
 // method answers one.
 func (s *session) method(id uint16, payload []byte) error {
-	method, args := binary.BigEndian.Uint32(payload), payload[4:]
+	args := arguments{rest: payload}
+	method := args.uint32()
 	switch {
+	case args.short:
+		return errShort
 	case method == basicPublish: // by far the most frequent
 		return s.publish(id)
 	case id == 0:
-		return s.connectionMethod(method, args)
+		return s.connectionMethod(method, &args)
 	}
-	return s.channelMethod(id, method, args)
+	return s.channelMethod(id, method, &args)
 }
 
 func (s *session) publish(id uint16) error {

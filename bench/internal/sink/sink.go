@@ -3,10 +3,11 @@
 // come, confirms them in lots, and streams deliveries from memory. It is written
 // without package core, which would share that package's costs and faults.
 //
-// It lets everybody in. A consumer of the queue "1000000x64" is sent a million
-// messages with bodies of 64 bytes, with the Properties when "p" follows, and
-// never more unacknowledged ones than its channel's prefetch allows. The
-// consumer of "pingpong" is sent at once what its connection publishes after the
+// It lets everybody in, and hangs up on who sends what is no AMQP. A consumer of the
+// queue "1000000x64" is sent a million messages, with bodies of 64 bytes (package
+// bench/internal/body) that are numbered from one, with the Properties when "p"
+// follows, and never more unacknowledged ones than its channel's prefetch allows.
+// The consumer of "pingpong" is sent at once what its connection publishes after the
 // first declare of that queue. A declare of any queue tells how many messages the
 // connection has published so far, and, as the number of consumers, how many
 // deliveries it has acknowledged or how many bytes of bodies it has published: a
