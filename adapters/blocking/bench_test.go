@@ -58,13 +58,17 @@ func sink(tb testing.TB, setup answer, endless []byte) (ch *blocking.Channel, dr
 
 // delivering is a sink that sends the same thousand deliveries again and again.
 func delivering(tb testing.TB) (ch *blocking.Channel, drop func()) {
-	var thousand []byte
-	for tag := range uint64(1000) {
-		thousand, _ = wire.AppendMethodFrame(thousand, 1, &wire.BasicDeliver{ConsumerTag: "c", DeliveryTag: tag + 1, Exchange: "e", RoutingKey: "key"})
-		thousand = wire.AppendHeaderFrame(thousand, 1, wire.ClassBasic, 64, nil)
-		thousand = wire.AppendBody(thousand, 1, make([]byte, 64), 131072)
+	return sink(tb, deliveries(0, nil), manyDeliveries(1000))
+}
+
+// manyDeliveries is n of 64 bytes as they are sent.
+func manyDeliveries(n int) (frames []byte) {
+	for tag := range uint64(n) {
+		frames, _ = wire.AppendMethodFrame(frames, 1, &wire.BasicDeliver{ConsumerTag: "c", DeliveryTag: tag + 1, Exchange: "e", RoutingKey: "key"})
+		frames = wire.AppendHeaderFrame(frames, 1, wire.ClassBasic, 64, nil)
+		frames = wire.AppendBody(frames, 1, make([]byte, 64), 131072)
 	}
-	return sink(tb, deliveries(0, nil), thousand)
+	return frames
 }
 
 func BenchmarkPublish(b *testing.B) {

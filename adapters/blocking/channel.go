@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -21,7 +22,8 @@ type Channel struct {
 	done     chan struct{} // closed when the channel has ended
 	window   chan struct{} // with WithConfirmWindow: holds one for each publish that waits for its outcome
 	failFast bool
-	once     bool // it is not opened again when the broker closes it
+	once     bool      // it is not opened again when the broker closes it
+	owned    sync.Pool // of outcomes, for ownOutcome
 
 	// Under conn.mu.
 	ended    bool

@@ -43,14 +43,20 @@ func (o *outcome) await() <-chan struct{} {
 	return o.done
 }
 
-// owned are outcomes of which only the goroutine that waits knows, so that it can
-// use one again. Their done is sent to.
-var owned = sync.Pool{New: func() any { return &outcome{own: true, done: make(chan struct{}, 1)} }}
+// ownOutcome returns an outcome of which only the goroutine that waits will know, so
+// that it can be used again. Its done is sent to. They are the channel's, since a Go
+// channel that was made in a bubble of testing/synctest must not be met in another.
+func (ch *Channel) ownOutcome() *outcome {
+	if o, ok := ch.owned.Get().(*outcome); ok {
+		return o
+	}
+	return &outcome{own: true, done: make(chan struct{}, 1)}
+}
 
-// free has an owned outcome used again: one that was settled, or never queued.
-func (o *outcome) free() {
+// reuse takes back an own outcome that was settled, or never queued.
+func (ch *Channel) reuse(o *outcome) {
 	*o = outcome{own: true, done: o.done}
-	owned.Put(o)
+	ch.owned.Put(o)
 }
 
 // kept is a message that may have to be published again.

@@ -41,15 +41,15 @@ func (ch *Channel) publishDeferred(ctx context.Context, p *Publishing) (*Deferre
 func (ch *Channel) PublishConfirm(ctx context.Context, p *Publishing) (err error) {
 	p, done := ch.publishing(ctx, p)
 	defer func() { done.run(err) }()
-	o := owned.Get().(*outcome)
+	o := ch.ownOutcome()
 	if err := ch.publish(ctx, p, o); err != nil {
-		o.free()
+		ch.reuse(o)
 		return err
 	}
 	select {
 	case <-o.done:
 		err = o.err
-		o.free()
+		ch.reuse(o)
 		return err
 	case <-ctx.Done():
 		return ch.conn.whileLost(ctx.Err())
