@@ -86,7 +86,7 @@ func newLoop(t *testing.T) adapters.Loop {
 }
 
 // bound is generous: nothing here should ever take so long.
-const bound = 2 * time.Minute
+const bound = 5 * time.Minute
 
 func testContext(t *testing.T) context.Context {
 	ctx, cancel := context.WithTimeout(context.Background(), bound)
