@@ -11,7 +11,7 @@ import (
 )
 
 // bound is how long a test waits for what must come.
-const bound = 30 * time.Second
+const bound = 2 * time.Minute
 
 func start(t *testing.T, opts ...broker.Option) *broker.Broker {
 	t.Helper()

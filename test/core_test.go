@@ -29,6 +29,7 @@ func dialCallback(t *testing.T, url string, change func(cfg *core.ClientConfig))
 	if err != nil {
 		t.Fatal(err)
 	}
+	patient(&params)
 	if change != nil {
 		change(&params.Client)
 	}
@@ -121,7 +122,7 @@ func (d *digest) OnEnd(err error)                       { d.done(err) }
 // A body far above MaxMessage goes out without a copy and comes in in pieces.
 func TestLargeBodyIsLentAndStreamed(t *testing.T) {
 	c := dialCallback(t, brokerURL(t), func(cfg *core.ClientConfig) { cfg.MaxMessage = 1 << 20 })
-	body := make([]byte, 48<<20)
+	body := make([]byte, 16<<20)
 	for i := range body {
 		body[i] = byte(i * i >> 7)
 	}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/haypile/haypile/adapters"
 	amqpbroker "github.com/haypile/haypile/broker"
+	"github.com/haypile/haypile/core"
 	"github.com/haypile/haypile/internal/testcert"
 )
 
@@ -72,6 +73,7 @@ func newEmbedded(dir string) (*embedded, error) {
 			return err
 		}
 		e.Broker, err = amqpbroker.Start(amqpbroker.WithProfile(amqpbroker.RabbitMQ3), amqpbroker.WithLoop(e.loop),
+			amqpbroker.WithServer(func(c *core.ServerConfig) { c.HandshakeTimeout = patience }),
 			amqpbroker.WithTLS("127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{certificate}}))
 		return err
 	})

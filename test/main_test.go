@@ -17,6 +17,7 @@ import (
 
 	"github.com/haypile/haypile/adapters"
 	"github.com/haypile/haypile/adapters/blocking"
+	"github.com/haypile/haypile/adapters/driver"
 	"github.com/haypile/haypile/adapters/evio"
 	"github.com/haypile/haypile/adapters/gnet"
 	"github.com/haypile/haypile/adapters/stdnet"
@@ -85,7 +86,7 @@ func newLoop(t *testing.T) adapters.Loop {
 }
 
 // bound is generous: nothing here should ever take so long.
-const bound = 2 * time.Minute
+const bound = 5 * time.Minute
 
 func testContext(t *testing.T) context.Context {
 	ctx, cancel := context.WithTimeout(context.Background(), bound)
@@ -123,7 +124,8 @@ func with(uri, arguments string) string {
 func dialURL(t *testing.T, url string, opts ...blocking.Option) *blocking.Conn {
 	t.Helper()
 	checkLeaks(t)
-	conn, err := blocking.Dial(testContext(t), url, append([]blocking.Option{blocking.WithLoop(newLoop(t)), blocking.WithRecovery(nil)}, opts...)...)
+	opts = append([]blocking.Option{blocking.WithLoop(newLoop(t)), blocking.WithRecovery(nil), blocking.WithParams(patient)}, opts...)
+	conn, err := blocking.Dial(testContext(t), url, opts...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,6 +135,13 @@ func dialURL(t *testing.T, url string, opts ...blocking.Option) *blocking.Conn {
 		conn.Close(ctx) // how it ends is the test's business
 	})
 	return conn
+}
+
+// patience is how long a handshake may take on a busy machine.
+const patience = time.Minute
+
+func patient(p *driver.Params) {
+	p.DialTimeout, p.StackTimeout, p.Client.HandshakeTimeout = patience, patience, patience
 }
 
 func channel(t *testing.T, conn *blocking.Conn) *blocking.Channel {
@@ -217,7 +226,7 @@ func checkLeaks(t *testing.T) {
 	}
 	t.Cleanup(func() {
 		var left []string
-		for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		for deadline := time.Now().Add(bound); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 			if left = servers.others(libraryGoroutines()); len(left) == 0 {
 				return
 			}

@@ -13,7 +13,7 @@ var leftOpen []*os.File
 func init() {
 	faults["breaks down when descriptors run out"] = faulty{
 		subtest: "no_descriptor_left",
-		says:    "not within 2s: OnOpen",
+		says:    ": OnOpen",
 		waits:   true,
 		attach: func(l adapters.Loop, conn net.Conn, h adapters.Handler) error {
 			f, err := os.Open(os.DevNull)

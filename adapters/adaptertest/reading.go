@@ -3,6 +3,7 @@ package adaptertest
 import (
 	"bytes"
 	"errors"
+	"os"
 	"runtime"
 	"time"
 
@@ -43,22 +44,17 @@ func testReadAhead(t *trial) {
 	many := t.receive(nil)
 	many.run(func() { many.transport.SetReading(false) })
 	most := t.kit.readAhead + 128<<20 // an engine may be quicker than its loop
-	taken := make(chan error, 1)
-	go func() {
-		megabyte := make([]byte, 1<<20)
-		n, err := 0, error(nil)
-		for n < most && err == nil {
-			_, err = many.peer.Write(megabyte)
-			n += len(megabyte)
-		}
-		taken <- err
-	}()
-	select {
-	case err := <-taken:
-		if err == nil {
-			t.Fatalf("%d bytes were taken while reading was off", most)
-		}
-	case <-time.After(bound):
+	megabyte := make([]byte, 1<<20)
+	n, err := 0, error(nil)
+	for n < most && err == nil {
+		many.peer.SetWriteDeadline(time.Now().Add(bound))
+		_, err = many.peer.Write(megabyte)
+		n += len(megabyte)
+	}
+	if err == nil {
+		t.Fatalf("%d bytes were taken while reading was off", most)
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Fatal("the peer is held up: reading can be stopped, though WithReadAhead says that it cannot")
 	}
 	var panicked *adapters.PanicError

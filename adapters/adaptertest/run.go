@@ -9,7 +9,7 @@ import (
 
 // bound is generous: a loop that works needs a small part of it. It is a
 // variable for tests of loops that do not.
-var bound = 30 * time.Second
+var bound = time.Minute
 
 // Option changes what Run does.
 type Option func(*kit)

@@ -236,7 +236,7 @@ func TestFaultyLoop(t *testing.T) {
 	}
 	fault := faults[name]
 	if fault.waits {
-		bound = 2 * time.Second
+		bound = 5 * time.Second
 	}
 	Run(t, func(*testing.T) adapters.Loop { return &loop{stdnet.New(), fault} }, fault.declares...)
 	for range 100 { // more than the kit leaves room for while there is to be none

@@ -17,7 +17,7 @@ import (
 	"github.com/haypile/haypile/core/wire"
 )
 
-const bound = 30 * time.Second
+const bound = 2 * time.Minute
 
 func testContext(t *testing.T) context.Context {
 	ctx, cancel := context.WithTimeout(context.Background(), bound)

@@ -24,7 +24,7 @@ func closing(_ int, s *fakebroker.Session) bool {
 
 func TestRecoveryThatRunsOutOfTimeSaysWhatKeptItFromSuccess(t *testing.T) {
 	r := connectRestarting(t, nil,
-		blocking.WithRecovery(&blocking.Recovery{Timeout: 200 * time.Millisecond}),
+		blocking.WithRecovery(&blocking.Recovery{Timeout: 2 * time.Second}), // enough for one attempt
 		blocking.WithParams(func(p *blocking.Params) { p.RetryDelay, p.MaxRetryDelay = time.Hour, time.Hour }))
 	r.admit(closing)
 	r.lose(t)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -219,7 +220,12 @@ func (b *pooling) alarm(m wire.Method) {
 }
 
 func TestPoolsPublishersWaitForTheEndOfAnAlarmAndItsConsumersDoNot(t *testing.T) {
-	b, p := dialPool(t, blocking.PoolSize{Connections: 2, Channels: 1})
+	var blocked atomic.Int32
+	b, p := dialPool(t, blocking.PoolSize{Connections: 2, Channels: 1}, blocking.WithEvents(func(e blocking.Event) {
+		if _, ok := e.(blocking.Blocked); ok {
+			blocked.Add(1)
+		}
+	}))
 	ctx := testContext(t)
 	for range 2 {
 		if err := p.PublishConfirm(ctx, &blocking.Publishing{RoutingKey: "k"}); err != nil {
@@ -228,17 +234,17 @@ func TestPoolsPublishersWaitForTheEndOfAnAlarmAndItsConsumersDoNot(t *testing.T)
 	}
 	b.set(func() { b.used = map[int]string{0: "p", 1: "p"} })
 	b.alarm(&wire.ConnectionBlocked{Reason: "memory"})
-	eventually(t, "the alarm", func() bool { return p.Stats().Blocked })
+	eventually(t, "the alarm on both", func() bool { return blocked.Load() == 2 })
 	consuming, err := p.Consumers(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
 	held := make(chan error, 2)
-	eventually(t, "a publish that waits", func() bool {
-		short, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
-		defer cancel()
-		return errors.Is(p.PublishConfirm(short, &blocking.Publishing{RoutingKey: "k"}), context.DeadlineExceeded)
-	})
+	short, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
+	defer cancel()
+	if err := p.PublishConfirm(short, &blocking.Publishing{RoutingKey: "k"}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a publish during the alarm: %v", err)
+	}
 	go func() { held <- p.PublishConfirm(ctx, &blocking.Publishing{RoutingKey: "k"}) }()
 	go func() { held <- p.Publish(ctx, &blocking.Publishing{RoutingKey: "k"}) }()
 	ch := open(t, consuming)

@@ -11,6 +11,9 @@ import (
 	"github.com/haypile/haypile/core/wire"
 )
 
+// patience is long enough for what is answered, and as short as tests may take.
+const patience = time.Second / 2
+
 // Every call that waits for the broker ends, and what it would have been answered
 // then does not get into the way of others.
 func TestCallsEndWithTheRPCTimeoutAndTheChannelGoesOn(t *testing.T) {
@@ -37,7 +40,7 @@ func TestCallsEndWithTheRPCTimeoutAndTheChannelGoesOn(t *testing.T) {
 		default:
 			obey(s, m, n)
 		}
-	}, blocking.WithRPCTimeout(20*time.Millisecond))
+	}, blocking.WithRPCTimeout(patience))
 	ctx := context.Background() // has no end
 	_, declare := ch.QueueDeclare(ctx, &blocking.QueueDeclare{Queue: "slow"})
 	_, get := ch.Get(ctx, &blocking.Get{Queue: "q"})
@@ -69,7 +72,7 @@ func TestCallsEndWithTheRPCTimeoutAndTheChannelGoesOn(t *testing.T) {
 
 func TestTheRPCTimeoutEndsCallsWhileTheConnectionIsLost(t *testing.T) {
 	hold := make(chan struct{})
-	r := connectRestarting(t, names, blocking.WithRPCTimeout(20*time.Millisecond))
+	r := connectRestarting(t, names, blocking.WithRPCTimeout(patience))
 	r.admit(func(int, *fakebroker.Session) bool { <-hold; return true })
 	r.lose(t)
 	var lost *blocking.TransportError

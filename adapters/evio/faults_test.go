@@ -19,7 +19,7 @@ import (
 	"github.com/haypile/haypile/adapters/internal/looptest"
 )
 
-const bound = 30 * time.Second
+const bound = 2 * time.Minute
 
 func echo() *looptest.Handler {
 	h := &looptest.Handler{}

@@ -18,7 +18,7 @@ import (
 	"github.com/haypile/haypile/adapters/internal/looptest"
 )
 
-const bound = 30 * time.Second
+const bound = 2 * time.Minute
 
 // running is a loop that is closed when the test ends.
 func running(t *testing.T, opts ...gnet.Option) *gnet.Loop {

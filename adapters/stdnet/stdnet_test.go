@@ -82,7 +82,7 @@ func attach(t *testing.T, conn net.Conn, s *scripted) *stdnet.Loop {
 	return loop
 }
 
-const bound = 30 * time.Second
+const bound = 2 * time.Minute
 
 func closeLoop(t *testing.T, loop *stdnet.Loop) {
 	t.Helper()

@@ -21,7 +21,7 @@ import (
 	"github.com/haypile/haypile/ioloop"
 )
 
-const bound = 30 * time.Second
+const bound = 2 * time.Minute
 
 // loops are one of each adapter.
 var loops = map[string]func(t *testing.T) adapters.Loop{

@@ -71,6 +71,7 @@ func (n *Node) writeFiles() error {
 		"listeners.tcp.default = 127.0.0.1:" + fmt.Sprint(n.ports.amqp),
 		"loopback_users = none",
 		"log.file.level = info",
+		"handshake_timeout = 60000", // milliseconds; machines that run tests are busy
 	}, n.config...)
 	var plugins []string
 	if n.management {

@@ -60,8 +60,8 @@ func WithManagement() Option {
 const User = "guest"
 
 const (
-	startTimeout = 90 * time.Second
-	stopTimeout  = 60 * time.Second
+	startTimeout = 4 * time.Minute // what takes 10 s on a machine that does nothing else
+	stopTimeout  = 2 * time.Minute
 	portTries    = 3
 )
 

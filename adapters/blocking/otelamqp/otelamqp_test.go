@@ -23,7 +23,7 @@ import (
 	"github.com/haypile/haypile/core/wire"
 )
 
-const bound = 30 * time.Second
+const bound = 2 * time.Minute
 
 // world is a connection to a broker that hands back what it gets, with its
 // properties, and the exporters of what is told.
