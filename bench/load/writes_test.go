@@ -35,7 +35,7 @@ func (c *slowConn) arm() {
 // openSlowly connects to a sink through a slowConn.
 func openSlowly(t *testing.T, ctx context.Context) (*slowConn, *blocking.Channel) {
 	t.Helper()
-	url, stop, err := startSink(ctx, &job{mode: modePublish})
+	url, stop, err := startSink(ctx, &job{mode: modePublish, timeout: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
