@@ -60,11 +60,16 @@ func sink(tb testing.TB, setup answer, endless []byte) (ch *blocking.Channel, dr
 func delivering(tb testing.TB) (ch *blocking.Channel, drop func()) {
 	var thousand []byte
 	for tag := range uint64(1000) {
-		thousand, _ = wire.AppendMethodFrame(thousand, 1, &wire.BasicDeliver{ConsumerTag: "c", DeliveryTag: tag + 1, Exchange: "e", RoutingKey: "key"})
-		thousand = wire.AppendHeaderFrame(thousand, 1, wire.ClassBasic, 64, nil)
-		thousand = wire.AppendBody(thousand, 1, make([]byte, 64), 131072)
+		thousand = append(thousand, message(tag+1, 64)...)
 	}
 	return sink(tb, deliveries(0, nil), thousand)
+}
+
+// message is a delivery with a body of so many bytes.
+func message(tag uint64, size int) []byte {
+	m, _ := wire.AppendMethodFrame(nil, 1, &wire.BasicDeliver{ConsumerTag: "c", DeliveryTag: tag, Exchange: "e", RoutingKey: "key"})
+	m = wire.AppendHeaderFrame(m, 1, wire.ClassBasic, uint64(size), nil)
+	return wire.AppendBody(m, 1, make([]byte, size), 131072)
 }
 
 func BenchmarkPublish(b *testing.B) {
