@@ -5,6 +5,8 @@ package blocking_test
 import (
 	"io"
 	"iter"
+	"math"
+	"runtime"
 	"testing"
 
 	"github.com/haypile/haypile/adapters/blocking"
@@ -28,6 +30,38 @@ func steppingSink(t *testing.T, n int) (ch *blocking.Channel, drop func()) {
 			}
 		}
 	}, nil)
+}
+
+// Of each message the client allocates what describes it, whatever its size.
+func TestReusedBodiesTakeNoMemory(t *testing.T) {
+	const n, size, most = 500, 200_000, 1000
+	ch, drop := sink(t, deliveries(0, nil), message(1, size))
+	next, stop := iter.Pull2(ch.Consume(t.Context(), &blocking.Consume{Queue: "q", Prefetch: 10, ReuseBodies: true}))
+	defer stop()
+	defer drop()
+	consume := func() {
+		for range n {
+			d, err, _ := next()
+			if err == nil {
+				err = d.Ack()
+			}
+			if err != nil || len(d.Body) != size {
+				t.Fatalf("%v, %v", d, err)
+			}
+		}
+	}
+	consume() // brings buffers to their size
+	least := uint64(math.MaxUint64)
+	for range 5 { // in some, more bodies may wait than ever before
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		consume()
+		runtime.ReadMemStats(&after)
+		least = min(least, (after.TotalAlloc-before.TotalAlloc)/n)
+	}
+	if least > most {
+		t.Errorf("%d bytes are allocated for each message", least)
+	}
 }
 
 // confirmingSink is a sink that acks publishes that are like p.

@@ -67,6 +67,8 @@ func (opts *Consume) forBatches(size int, wait time.Duration) (*Consume, error) 
 	switch n := o.prefetch(); {
 	case size < 1:
 		return nil, &ConfigError{Field: "size", Value: size, Want: "positive"}
+	case o.ReuseBodies:
+		return nil, &ConfigError{Field: "ReuseBodies", Value: true, Want: "false for batches, which are the caller's to keep"}
 	case wait < 0:
 		return nil, &ConfigError{Field: "wait", Value: wait, Want: "positive, or 0 for not at all"}
 	case n > 0 && n < size:

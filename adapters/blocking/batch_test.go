@@ -202,6 +202,7 @@ func TestABatchThatNeverCouldBeFullIsRefused(t *testing.T) {
 		"no size":           {&blocking.Consume{}, 0, 0},
 		"a negative wait":   {&blocking.Consume{}, 1, -1},
 		"too few in flight": {&blocking.Consume{Prefetch: 5}, 6, 0},
+		"bodies on loan":    {&blocking.Consume{ReuseBodies: true}, 1, 0},
 		"a negative pause":  {&blocking.Consume{Inactivity: -1}, 1, 0},
 	} {
 		var e *blocking.ConfigError

@@ -61,14 +61,19 @@ func delivering(tb testing.TB) (ch *blocking.Channel, drop func()) {
 	return sink(tb, deliveries(0, nil), manyDeliveries(1000))
 }
 
-// manyDeliveries is n of 64 bytes as they are sent.
+// manyDeliveries is n messages of 64 bytes.
 func manyDeliveries(n int) (frames []byte) {
 	for tag := range uint64(n) {
-		frames, _ = wire.AppendMethodFrame(frames, 1, &wire.BasicDeliver{ConsumerTag: "c", DeliveryTag: tag + 1, Exchange: "e", RoutingKey: "key"})
-		frames = wire.AppendHeaderFrame(frames, 1, wire.ClassBasic, 64, nil)
-		frames = wire.AppendBody(frames, 1, make([]byte, 64), 131072)
+		frames = append(frames, message(tag+1, 64)...)
 	}
 	return frames
+}
+
+// message is a delivery with a body of so many bytes.
+func message(tag uint64, size int) []byte {
+	m, _ := wire.AppendMethodFrame(nil, 1, &wire.BasicDeliver{ConsumerTag: "c", DeliveryTag: tag, Exchange: "e", RoutingKey: "key"})
+	m = wire.AppendHeaderFrame(m, 1, wire.ClassBasic, uint64(size), nil)
+	return wire.AppendBody(m, 1, make([]byte, size), 131072)
 }
 
 func BenchmarkPublish(b *testing.B) {

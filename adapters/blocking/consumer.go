@@ -20,10 +20,12 @@ type consumer struct {
 	first    func(*wire.BasicConsumeOk, error) // who waits for the first start; on the loop
 	inbox    *inbox
 	place    place
+	bodies   *bodies // nil: each has memory of its own
 
 	// The consumer's goroutine only.
-	taken []*Delivery // from the inbox
-	local []*Delivery // the part of it that was not seen yet
+	taken  []*Delivery   // from the inbox
+	local  []*Delivery   // the part of it that was not seen yet
+	waited time.Duration // for the next delivery, with bodies
 }
 
 // startConsumer sets the prefetch and starts the consumer in one go.
@@ -34,6 +36,9 @@ func (ch *Channel) startConsumer(ctx context.Context, opts *Consume) (*consumer,
 	k := &consumer{ch: ch, prefetch: opts.prefetch(), inbox: newInbox(looseInbox, opts.NoAck)}
 	if k.prefetch > 0 {
 		k.inbox.limit = k.prefetch
+	}
+	if opts.ReuseBodies {
+		k.bodies = &bodies{}
 	}
 	w := newWaiter[*wire.BasicConsumeOk]()
 	k.first = func(ok *wire.BasicConsumeOk, err error) {
@@ -145,7 +150,7 @@ func (k *consumer) refuse(d *Delivery) {
 
 // deliver puts a message into the inbox, on the loop.
 func (k *consumer) deliver(m *core.Delivery) {
-	d := newDelivery(k.ch, m, k.request.NoAck)
+	d := newDelivery(k.ch, m, k.request.NoAck, k.bodies)
 	if k.ch.replies {
 		k.ch.replied(d)
 		return
@@ -180,7 +185,7 @@ func (k *consumer) next(ctx context.Context, patience time.Duration) (*Delivery,
 			return nil, err
 		}
 		if len(k.local) == 0 {
-			items, err := k.inbox.take(ctx, k.taken[:0], patience)
+			items, err := k.await(ctx, patience)
 			if err != nil {
 				return nil, err
 			}

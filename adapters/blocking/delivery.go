@@ -8,7 +8,7 @@ import (
 )
 
 // Delivery is a message from a queue. It is the receiver's: its memory is not
-// reused. Ack, Nack and Reject may be called from any goroutine.
+// reused, but for the body where Consume.ReuseBodies asks for that. Ack, Nack and Reject may be called from any goroutine.
 type Delivery struct {
 	ConsumerTag  string        // empty for Get
 	DeliveryTag  uint64        // number of the delivery in its channel, from 1
@@ -17,7 +17,7 @@ type Delivery struct {
 	MessageCount uint32        // Get only: messages left in the queue
 	Redelivered  bool          // delivered before and not acknowledged
 	Properties   RawProperties // read one by one, or all by Decode
-	Body         []byte
+	Body         []byte        // with Consume.ReuseBodies lent, and nil afterwards
 
 	ctx     context.Context
 	ch      *Channel
@@ -25,13 +25,18 @@ type Delivery struct {
 	settled atomic.Bool
 }
 
-// newDelivery keeps what core lends.
-func newDelivery(ch *Channel, d *core.Delivery, noAck bool) *Delivery {
+// newDelivery keeps what core lends, the body in memory that is reused unless that is
+// nil.
+func newDelivery(ch *Channel, d *core.Delivery, noAck bool, reused *bodies) *Delivery {
 	k := &Delivery{
 		ConsumerTag: d.ConsumerTag, DeliveryTag: d.DeliveryTag, Redelivered: d.Redelivered,
 		Exchange: d.Exchange, RoutingKey: d.RoutingKey, MessageCount: d.MessageCount, ch: ch, epoch: ch.epoch.Load(),
 	}
-	k.Properties, k.Body = d.TakeContent()
+	if reused == nil {
+		k.Properties, k.Body = d.TakeContent()
+	} else {
+		k.Properties, k.Body = append(RawProperties(nil), d.Properties...), reused.copyOf(d.Body)
+	}
 	k.settled.Store(noAck)
 	if ch.merger != nil {
 		ch.merger.delivered(d.DeliveryTag, noAck)

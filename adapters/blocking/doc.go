@@ -63,6 +63,9 @@
 // after the loop has gone on, once; WithMergedAcks has acks leave as one where they
 // can.
 //
+// Each body has memory of its own, which for large ones costs more than all else:
+// Consume.ReuseBodies lends bodies that a program is done with when it goes on.
+//
 // A loop that has other things to do as well sets Consume.Inactivity and is told
 // ErrInactive whenever nothing came for that long. Nothing has to be called for
 // heartbeats to be answered, and a program that only waits needs no more than

@@ -28,7 +28,7 @@ func (ch *Channel) Get(ctx context.Context, opts *Get) (*Delivery, error) {
 			return ch.core.Get(req, done)
 		}, func(d *core.Delivery, err error) {
 			if d != nil {
-				got = newDelivery(ch, d, req.NoAck)
+				got = newDelivery(ch, d, req.NoAck, nil)
 			}
 			if !w.offer(nil, err) && got != nil {
 				_ = got.Nack(true) // with NoAck it is settled already

@@ -74,7 +74,7 @@ func (ch *Channel) handle(ctx context.Context, opts *Handle, fn func(context.Con
 	}
 	work, cancel := context.WithCancelCause(ctx)
 	h := &handling{
-		ctx: work, conn: ch.conn, opts: opts, fn: fn, givenUp: givenUp,
+		ctx: work, conn: ch.conn, opts: opts, fn: fn, givenUp: givenUp, bodies: k.bodies,
 		jobs: make(chan job), queued: make(chan struct{}, maxQueued), keys: map[string][]*Delivery{},
 	}
 	for range max(opts.Workers, 1) {
@@ -120,6 +120,7 @@ type handling struct {
 	opts    *Handle
 	fn      func(context.Context, *Delivery) error
 	givenUp func(context.Context, *Delivery, error) // may be nil
+	bodies  *bodies
 	jobs    chan job
 	workers sync.WaitGroup
 	queued  chan struct{} // holds one for each message in keys
@@ -229,10 +230,12 @@ func (h *handling) handle(d *Delivery) {
 		_ = d.Nack(true)
 		return
 	}
+	body := d.Body
 	d.handed(h.ctx, h.opts.Consume.Queue)
 	err := guarded(func() error { return h.fn(d.ctx, d) })
 	if err == nil {
 		_ = d.Ack()
+		h.bodies.takeBack(d, body)
 		return
 	}
 	h.fail(d, err)

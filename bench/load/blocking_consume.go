@@ -11,7 +11,7 @@ import (
 
 // subscription is how n messages are consumed.
 func (b *blockingClient) subscription(n int) *blocking.Consume {
-	c := &blocking.Consume{Queue: b.j.source(n), NoAck: !b.j.acks(), Prefetch: blocking.Unlimited}
+	c := &blocking.Consume{Queue: b.j.source(n), NoAck: !b.j.acks(), Prefetch: blocking.Unlimited, ReuseBodies: b.j.reuse}
 	if b.j.acks() {
 		c.Prefetch = b.j.window
 	}

@@ -29,7 +29,7 @@ type job struct {
 	queue                                  string
 	n, size, window                        int
 	conns, channels, publishers, consumers int
-	read                                   bool
+	read, reuse                            bool
 	hold, timeout                          time.Duration
 	cpuProfile, memProfile                 string
 
@@ -105,6 +105,9 @@ func (j *job) check() error {
 	}
 	if j.acks() && j.window > math.MaxUint16 {
 		return fmt.Errorf("-window is %d, a prefetch is at most %d", j.window, math.MaxUint16)
+	}
+	if j.reuse && j.mode == modeMulti {
+		return fmt.Errorf("%s has bodies kept, which -reuse would not", modeMulti)
 	}
 	if j.mode == modeIdle && j.hold <= 0 {
 		return fmt.Errorf("-hold is %v", j.hold)

@@ -73,6 +73,7 @@ func TestOptionsWork(t *testing.T) {
 		"TLS by amqp091":                   "-peer amqp091 -tls -mode consume-ack -n 500",
 		"TLS by the floor":                 "-peer floor -tls -mode consume-ack -n 500",
 		"a latency budget":                 "-budget 1ms -mode consume-ack -n 500",
+		"bodies that share memory":         "-reuse -mode consume-ack -size 70000 -n 500",
 		"little room for output":           "-buffered 4096 -mode publish -n 500",
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -135,7 +136,7 @@ func TestRoundTripsHaveLatencies(t *testing.T) {
 }
 
 func TestNonsenseIsRefused(t *testing.T) {
-	for _, flags := range []string{"-peer nobody", "-mode nothing", "-n 0", "-window 0", "-api callback -mode publish-parallel", "-mode consume-multi -window 10", "-mode consume-ack -window 65536", "-mode consume-auto -consumers 20 -n 10", "-conns 20 -n 10", "-mode idle -hold 0s -n 1"} {
+	for _, flags := range []string{"-peer nobody", "-mode nothing", "-n 0", "-window 0", "-api callback -mode publish-parallel", "-mode consume-multi -window 10", "-mode consume-multi -reuse", "-mode consume-ack -window 65536", "-mode consume-auto -consumers 20 -n 10", "-conns 20 -n 10", "-mode idle -hold 0s -n 1"} {
 		t.Run(flags, func(t *testing.T) {
 			if _, err := run(t, flags); err == nil {
 				t.Error("it was taken")

@@ -71,6 +71,9 @@ var sizes = []struct {
 	part        int // how many times fewer messages than the smallest
 }{{"64 B", "64", 1}, {"1 KiB", "1024", 3}, {"64 KiB", "65536", 25}, {"1 MiB", "1048576", 500}}
 
+// reused is the row of bodies that share memory, as callbacks' always do.
+const reused = "consume-auto 1 MiB, reused"
+
 // sinkRows are measured against the sink.
 func sinkRows() []row {
 	var rows []row
@@ -79,7 +82,12 @@ func sinkRows() []row {
 			rows = append(rows, newRow(mode+" "+s.name, mode, 300_000/s.part, "-size", s.bytes))
 		}
 	}
+	lent := newRow(reused, "consume-auto", 300_000/500, "-size", "1048576", "-reuse")
+	for _, s := range everywhere("blocking") {
+		lent.among = append(lent.among, s.name)
+	}
 	return append(rows,
+		lent,
 		newRow("publish-props", "publish-props", 150_000),
 		newRow("publish-confirm", "publish-confirm", 200_000),
 		newRow("publish-parallel", "publish-parallel", 300_000),

@@ -59,6 +59,9 @@ otherwise. Columns are who was measured:
 - **floor**: raw sockets, the same bytes in large writes and reads, with no library; **floor with a copy** copies each body
   that comes besides, as a client must whose deliveries may be kept.
 
+In the row *reused*, bodies share memory and are lent until the program takes the next (Consume.ReuseBodies); in all other
+rows, those that the blocking client hands out are the program's to keep.
+
 CPU time is that of the client's process, system calls included. The last column compares the best median among haypile's
 in the table: with amqp091-go, how many times better that is; with the floor, how many times as much it takes. Above one is
 good in the first case, and one is as good as can be in the second. A dash is what does not exist or was not measured; k is
