@@ -46,6 +46,7 @@ func isPeer(s subject) bool      { return s.name == amqp091.name }
 func isBlocking(s subject) bool  { return s.api == "blocking" && !s.budget }
 func isCallback(s subject) bool  { return s.api == "callback" && !s.budget }
 func hasNoBudget(s subject) bool { return !s.budget }
+func hasBudget(s subject) bool   { return s.budget }
 
 // writeTable writes a measure, with how haypile's best compares with a subject.
 func writeTable(b *strings.Builder, m measure, kind string, t *table, against subject) {

@@ -107,7 +107,7 @@ func rabbitRows(sink *table) []row {
 	var rows []row
 	for _, mode := range []string{"publish", "consume-auto"} {
 		for i, s := range sizes {
-			r := newRow(mode+" "+s.name, mode, max(20_000/s.part, 60), "-size", s.bytes)
+			r := newRow(mode+" "+s.name, mode, max(30_000/s.part, 60), "-size", s.bytes)
 			if i > 0 {
 				r.among = []string{sink.cheapest(r, "blocking"), sink.cheapest(r, "callback")}
 			}
@@ -116,10 +116,10 @@ func rabbitRows(sink *table) []row {
 	}
 	return append(rows,
 		newRow("publish-props", "publish-props", 15_000),
-		newRow("publish-confirm", "publish-confirm", 15_000),
+		newRow("publish-confirm", "publish-confirm", 30_000),
 		newRow("publish-parallel", "publish-parallel", 20_000),
 		newRow("consume-props, unread", "consume-props", 15_000),
-		newRow("consume-ack", "consume-ack", 15_000),
+		newRow("consume-ack", "consume-ack", 30_000),
 		newRow("consume-multi", "consume-multi", 15_000),
 		newRow("rpc", "rpc", 1_500),
 		newRow("pingpong", "pingpong", 1_500),
