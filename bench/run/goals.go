@@ -5,26 +5,26 @@ import (
 	"strings"
 )
 
-// What haypile is meant to reach, against the sink and by its best adapter, on a
-// machine of two cores where the floor of a publish of 1 MiB is 220 µs.
+// What haypile is meant to reach, against the sink and by its best adapter. A machine
+// may be slower than the one for which that was said; amqp091-go then is, too.
 var (
-	goals = map[string]struct{ callback, blocking float64 }{ // µs of CPU per message; 0 is none
-		"publish 64 B":            {0.12, 0.35},
-		"publish 1 KiB":           {0.4, 0.65},
-		"publish 1 MiB":           {250, 300},
-		"publish-props":           {0.5, 1},
-		"publish-confirm":         {0.25, 0.8},
-		"publish-parallel":        {0, 0.35},
-		"consume-auto 64 B":       {0.15, 0.5},
-		"consume-auto 1 KiB":      {0.35, 1.3},
-		"consume-auto 1 MiB":      {280, 0}, // where each body has new memory, most of what it takes is that
-		reused:                    {0, 600},
-		"consume-props, unread":   {0.3, 0.8},
-		"consume-props, all read": {1.2, 2},
-		"consume-ack":             {0.3, 0.8},
-		"consume-multi":           {0.2, 0.6},
-		"rpc":                     {45, 60},
-		"pingpong":                {58, 70},
+	goals = map[string]struct{ callback, blocking, amqp091 float64 }{ // µs of CPU per message; 0 is none
+		"publish 64 B":            {0.12, 0.35, 9.4},
+		"publish 1 KiB":           {0.4, 0.65, 11},
+		"publish 1 MiB":           {250, 300, 354},
+		"publish-props":           {0.5, 1, 16},
+		"publish-confirm":         {0.25, 0.8, 8.5},
+		"publish-parallel":        {0, 0.35, 8.3},
+		"consume-auto 64 B":       {0.15, 0.5, 4.1},
+		"consume-auto 1 KiB":      {0.35, 1.3, 6.3},
+		"consume-auto 1 MiB":      {280, 0, 7400}, // where each body has new memory, most of what it takes is that
+		reused:                    {0, 600, 7400},
+		"consume-props, unread":   {0.3, 0.8, 8.7},
+		"consume-props, all read": {1.2, 2, 8.7},
+		"consume-ack":             {0.3, 0.8, 13},
+		"consume-multi":           {0.2, 0.6, 4.1},
+		"rpc":                     {45, 60, 81},
+		"pingpong":                {58, 70, 81},
 	}
 	allocationGoals = []struct { // of the blocking client, per message
 		row  string
@@ -58,7 +58,7 @@ func mostSpread(adapter string) float64 {
 type goalCell struct {
 	best, floor, peer, spread float64 // the last is of the dearest adapter and the best; zero is not measured
 	adapter                   string
-	goal                      float64 // zero for none
+	goal, ratio               float64 // µs, and times less than amqp091-go; zero for none
 	uneven                    bool    // an adapter takes too many times what the best does
 }
 
@@ -86,23 +86,31 @@ func (t *table) goalCell(r row, api string) (c goalCell, ok bool) {
 	if c.floor, ok = t.at(r, floorCopy).median(cpu.name); !ok || api != "blocking" {
 		c.floor, _ = t.at(r, floor).median(cpu.name)
 	}
-	if c.goal = goals[r.name].callback; api == "blocking" {
-		c.goal = goals[r.name].blocking
+	g := goals[r.name]
+	if c.goal = g.callback; api == "blocking" {
+		c.goal = g.blocking
+	}
+	if c.goal > 0 {
+		c.ratio = g.amqp091 / c.goal
 	}
 	return c, true
 }
 
 // met is the verdict.
 func (c goalCell) met() string {
+	verdict := "yes"
 	switch {
 	case c.goal == 0:
 		return "–"
-	case c.best > c.goal:
+	case c.best > c.goal && c.peer < c.ratio*c.best:
 		return "**no**"
-	case c.uneven:
-		return "**not by all**"
+	case c.best > c.goal:
+		verdict = "as a ratio"
 	}
-	return "yes"
+	if c.uneven {
+		verdict += ", **not by all**"
+	}
+	return verdict
 }
 
 // over is a ratio for reading, or a dash.
@@ -120,22 +128,29 @@ func (r *report) writeGoals(b *strings.Builder) {
 ## Goals
 
 µs of CPU per message against the sink. A goal is for the best adapter; no other may take more than 1.5 times as much, evio
-not more than 2 times. Goals were set on a machine where the floor of *publish 1 MiB* is 220 µs: one that is slower there
-misses some. The floor of the blocking client is the one with a copy, where there is one.
+not more than 2 times. The figures were set on a machine where amqp091-go took 9.4 µs for *publish 64 B*; on a slower one
+what counts is how many times less than amqp091-go it is. The floor of the blocking client is the one with a copy, where
+there is one.
 
-| | goal | best | on adapter | met | times less than amqp091-go | times the floor | dearest adapter / best |
-|---|---:|---:|---|---|---:|---:|---:|
+| | goal | best | on adapter | times less than amqp091-go: goal | measured | met | times the floor | dearest adapter / best |
+|---|---:|---:|---|---:|---:|---|---:|---:|
 `)
 		for _, row := range r.sink.rows {
 			for _, api := range []string{"blocking", "callback"} {
 				if c, ok := r.sink.goalCell(row, api); ok {
-					fmt.Fprintf(b, "| %s, %s | %s | %s | %s | %s | %s | %s | %s |\n", row.name, api, numberOr(c.goal), number(c.best), c.adapter, c.met(), over(c.peer, c.best), over(c.best, c.floor), number(c.spread))
+					fmt.Fprintf(b, "| %s, %s | %s | %s | %s | %s | %s | %s | %s | %s |\n", row.name, api, numberOr(c.goal), number(c.best), c.adapter, numberOr(c.ratio), over(c.peer, c.best), c.met(), over(c.best, c.floor), number(c.spread))
 				}
 			}
 		}
 	}
 	if rows := r.otherGoals(); len(rows) > 0 {
-		b.WriteString("\n| | goal | measured | met |\n|---|---:|---:|---|\n" + strings.Join(rows, ""))
+		b.WriteString(`
+Those with RabbitMQ and of heartbeats are figures alone, for the machine on which the floor of *consume-auto 64 B* with
+RabbitMQ is 2.1 µs: most of them is what a system call and a wake-up cost there.
+
+| | goal | measured | met |
+|---|---:|---:|---|
+` + strings.Join(rows, ""))
 	}
 }
 
