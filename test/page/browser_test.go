@@ -125,6 +125,13 @@ func (w *window) await(what, expression string) {
 	}
 }
 
+// painted waits until what the page has now is on the screen.
+func (w *window) painted() {
+	w.t.Helper()
+	frames := `new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done())))`
+	w.run(chromedp.Evaluate(frames, nil, func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }))
+}
+
 // evaluate is the value of an expression of JavaScript.
 func evaluate[T any](w *window, expression string) T {
 	w.t.Helper()

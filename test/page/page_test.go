@@ -181,6 +181,7 @@ func TestPauseHoldsThePage(t *testing.T) {
 
 func TestNumbersMoveNothing(t *testing.T) {
 	w := open(t, nil)
+	w.painted()
 	w.run(chromedp.Evaluate(`window.shifts = []; new PerformanceObserver((l) => window.shifts.push(...l.getEntries().map((e) => e.value))).observe({type: "layout-shift"})`, nil))
 	for _, n := range []int{9, 1234567, 0} {
 		w.broker.Change(func(s *broker.State) {
