@@ -8,7 +8,8 @@ import (
 )
 
 // Delivery is a message from a queue. It is the receiver's: its memory is not
-// reused, but for the body where Consume.ReuseBodies asks for that. Ack, Nack and Reject may be called from any goroutine.
+// reused, but for the body where Consume.ReuseBodies asks for that. Ack, Nack and
+// Reject may be called from any goroutine.
 type Delivery struct {
 	ConsumerTag  string        // empty for Get
 	DeliveryTag  uint64        // number of the delivery in its channel, from 1

@@ -10,6 +10,13 @@ import (
 	"github.com/haypile/haypile/core/wire"
 )
 
+func wantNoQueue(t *testing.T, b *broker.Broker) {
+	t.Helper()
+	if q := b.State().Queues; len(q) > 0 {
+		t.Errorf("it has %v", q)
+	}
+}
+
 func TestABrokerIsLeftWithoutTheQueue(t *testing.T) {
 	b := broker.RunT(t)
 	for _, peer := range []string{"-peer floor", "-peer amqp091", "-api blocking", "-api callback"} {
@@ -18,9 +25,7 @@ func TestABrokerIsLeftWithoutTheQueue(t *testing.T) {
 				if _, err := run(t, peer+" -n 200 -mode "+mode+" -url "+b.URL()); err != nil {
 					t.Error(err)
 				}
-				if q := b.State().Queues; len(q) > 0 {
-					t.Errorf("it has %v", q)
-				}
+				wantNoQueue(t, b)
 			})
 		}
 	}
@@ -33,9 +38,7 @@ func TestABrokerIsLeftWithoutTheQueueOfAMeasurementThatFailed(t *testing.T) {
 	if _, err := whole(ctx, parse(strings.Fields("-mode rpc -n 10000000 -url "+b.URL()))); err == nil {
 		t.Error("it was done")
 	}
-	if q := b.State().Queues; len(q) > 0 {
-		t.Errorf("it has %v", q)
-	}
+	wantNoQueue(t, b)
 }
 
 func TestABrokerIsLeftWithoutTheQueueOfAFillThatWasInterrupted(t *testing.T) {
@@ -52,9 +55,7 @@ func TestABrokerIsLeftWithoutTheQueueOfAFillThatWasInterrupted(t *testing.T) {
 	if _, err := whole(ctx, parse(strings.Fields("-mode consume-auto -n 10000000 -url "+b.URL()))); err == nil {
 		t.Error("it was done")
 	}
-	if q := b.State().Queues; len(q) > 0 {
-		t.Errorf("it has %v", q)
-	}
+	wantNoQueue(t, b)
 }
 
 func TestABrokerIsLeftWithoutTheQueueOfAFillThatFailed(t *testing.T) {
@@ -65,9 +66,7 @@ func TestABrokerIsLeftWithoutTheQueueOfAFillThatFailed(t *testing.T) {
 	if _, err := run(t, "-mode consume-auto -n 10 -url "+b.URL()); err == nil {
 		t.Error("it was done")
 	}
-	if q := b.State().Queues; len(q) > 0 {
-		t.Errorf("it has %v", q)
-	}
+	wantNoQueue(t, b)
 }
 
 func TestABodyThatIsNotThatOfItsMessageIsAnError(t *testing.T) {
