@@ -72,14 +72,6 @@ func (ch *Channel) publish(ctx context.Context, p *Publishing, o *outcome) error
 // cache. What they wait for is that goroutine alone, never the broker.
 const maxAhead = 128 << 10
 
-// largeBody is the size of bodies that wait while maxOutput bytes wait to be sent,
-// even of those: a few that are on their way keep the connection busy, many would
-// only be moved out of the processor's cache and into it again.
-const (
-	largeBody = 16 << 10
-	maxOutput = 256 << 10
-)
-
 // queue queues a message once there is room for it.
 func (ch *Channel) queue(ctx context.Context, p *Publishing, o *outcome) error {
 	c := ch.conn
@@ -216,13 +208,19 @@ func (ch *Channel) place(p *Publishing, o *outcome) (first bool, err error) {
 	if n := len(bytes) - from; n > c.header {
 		return false, fmt.Errorf("%w: properties of %d bytes, frame-max leaves %d", core.ErrFrameTooLarge, n, c.header)
 	}
-	props := span{from, len(bytes)}
-	b.bytes = append(bytes, p.Body...)
-	return c.push(op{
+	publish := op{
 		kind: opPublish, ch: ch, flag: p.Mandatory, outcome: o,
-		exchange: p.Exchange, key: p.RoutingKey,
-		props: props, body: span{props.to, len(b.bytes)},
-	}), nil
+		exchange: p.Exchange, key: p.RoutingKey, props: span{from, len(bytes)},
+	}
+	if len(p.Body) < largeBody {
+		b.bytes = append(bytes, p.Body...)
+		publish.body = span{publish.props.to, len(b.bytes)}
+	} else {
+		b.bytes = bytes
+		b.lent += len(p.Body)
+		publish.lent = lend(p.Body)
+	}
+	return c.push(publish), nil
 }
 
 func appendProperties(dst []byte, p *Publishing) ([]byte, error) {
@@ -245,9 +243,9 @@ func (ch *Channel) runPublish(o *op, bytes []byte) {
 	p := &ch.conn.turn.publish
 	*p = core.Publishing{
 		Exchange: o.exchange, RoutingKey: o.key, Mandatory: o.flag,
-		RawProperties: o.props.of(bytes), Body: o.body.of(bytes),
+		RawProperties: o.props.of(bytes), Body: o.payload(bytes),
 	}
-	seq, err := ch.core.Publish(p)
+	seq, err := ch.publishOrLend(p, o.lent)
 	*p = core.Publishing{}
 	ch.countPublish(seq, err)
 	ch.tx.begun = ch.tx.selected
@@ -264,4 +262,15 @@ func (ch *Channel) runPublish(o *op, bytes []byte) {
 		}
 		ch.await(seq, o.outcome)
 	}
+}
+
+// publishOrLend has core copy a body, or lends it.
+func (ch *Channel) publishOrLend(p *core.Publishing, l *lending) (seq uint64, err error) {
+	if l == nil {
+		return ch.core.Publish(p)
+	}
+	if seq, err = ch.core.PublishLoan(p, l.back); err != nil {
+		l.free()
+	}
+	return seq, err
 }
