@@ -15,6 +15,10 @@ import (
 // blocked it or switched the channel's flow off, and while MaxBuffered bytes wait
 // to be sent: 256 KiB, if that is less, with a body of 16 KiB or more.
 //
+// A body of 256 KiB or more is sent from where it is, unless WithFailFast is set, so
+// Publish waits until the transport has taken it. When ctx ends before, what is left
+// is copied and the error is nil, since a message that has begun cannot be withdrawn.
+//
 // nil does not mean that the broker has the message: PublishConfirm tells that.
 // Errors, none of which changes anything: ErrClosed, the context's, an
 // *EncodeError or ErrFrameTooLarge for what does not fit the protocol, and
@@ -100,12 +104,17 @@ func (ch *Channel) queue(ctx context.Context, p *Publishing, o *outcome) error {
 			c.awaitRoom(ctx, room)
 			continue
 		}
-		first, err := ch.place(p, o)
+		first, l, err := ch.place(p, o)
 		c.mu.Unlock()
 		if first {
 			c.notify()
 		}
-		return err
+		if err != nil || l == nil {
+			return err
+		}
+		if sent, err := ch.awaitBack(ctx, l); sent || err != nil || o != nil {
+			return err // the outcome tells why it was not sent
+		}
 	}
 }
 
@@ -196,31 +205,38 @@ func checkNames(p *Publishing) error {
 	return nil
 }
 
-// place copies the message into the queue, under conn.mu.
-func (ch *Channel) place(p *Publishing, o *outcome) (first bool, err error) {
+// place puts the message into the queue, under conn.mu: a copy, but for a body that
+// is awaited.
+func (ch *Channel) place(p *Publishing, o *outcome) (first bool, awaited *lending, err error) {
 	c := ch.conn
 	b := &c.queue
 	from := len(b.bytes)
 	bytes, err := appendProperties(b.bytes, p)
 	if err != nil {
-		return false, err
+		return false, nil, err
 	}
 	if n := len(bytes) - from; n > c.header {
-		return false, fmt.Errorf("%w: properties of %d bytes, frame-max leaves %d", core.ErrFrameTooLarge, n, c.header)
+		return false, nil, fmt.Errorf("%w: properties of %d bytes, frame-max leaves %d", core.ErrFrameTooLarge, n, c.header)
 	}
 	publish := op{
 		kind: opPublish, ch: ch, flag: p.Mandatory, outcome: o,
 		exchange: p.Exchange, key: p.RoutingKey, props: span{from, len(bytes)},
 	}
-	if len(p.Body) < largeBody {
-		b.bytes = append(bytes, p.Body...)
-		publish.body = span{publish.props.to, len(b.bytes)}
-	} else {
-		b.bytes = bytes
-		b.lent += len(p.Body)
+	switch size := len(p.Body); {
+	case size < largeBody:
+		bytes = append(bytes, p.Body...)
+		publish.body = span{publish.props.to, len(bytes)}
+	case size < hugeBody || ch.failFast: // which waits for nobody
 		publish.lent = lend(p.Body)
+		b.lent += size
+	default:
+		awaited = ch.borrow(p.Body)
+		publish.lent = awaited
+		b.lent += size
+		c.publishers.Add(1)
 	}
-	return c.push(publish), nil
+	b.bytes = bytes
+	return c.push(publish), awaited, nil
 }
 
 func appendProperties(dst []byte, p *Publishing) ([]byte, error) {
@@ -235,6 +251,9 @@ func appendProperties(dst []byte, p *Publishing) ([]byte, error) {
 
 // runPublish publishes on the loop.
 func (ch *Channel) runPublish(o *op, bytes []byte) {
+	if o.lent != nil && !o.lent.take() {
+		return
+	}
 	if o.outcome != nil && o.outcome.call == 0 && !ch.confirming && ch.core.IsOpen() {
 		if err := ch.core.ConfirmSelect(&wire.ConfirmSelect{}, nil); err == nil {
 			ch.confirming = true
@@ -262,15 +281,4 @@ func (ch *Channel) runPublish(o *op, bytes []byte) {
 		}
 		ch.await(seq, o.outcome)
 	}
-}
-
-// publishOrLend has core copy a body, or lends it.
-func (ch *Channel) publishOrLend(p *core.Publishing, l *lending) (seq uint64, err error) {
-	if l == nil {
-		return ch.core.Publish(p)
-	}
-	if seq, err = ch.core.PublishLoan(p, l.back); err != nil {
-		l.free()
-	}
-	return seq, err
 }

@@ -123,7 +123,12 @@ func (o *op) payload(bytes []byte) []byte {
 }
 
 func (o *op) fail(err error) {
-	o.lent.free()
+	if o.lent != nil {
+		if !o.lent.take() {
+			return // its publisher has gone
+		}
+		o.lent.back(err)
+	}
 	switch {
 	case o.call != nil:
 		o.call.waiter.fail(err)
