@@ -75,6 +75,7 @@ func (c *Conn) timedOut() error {
 // decided, and tells of room that came without anything being sent: the end of
 // an alarm, calls held back by Config.Serial that were given up.
 func (c *Conn) sweep() {
+	c.returnCopied()
 	if c.state == StateAborted {
 		c.finish()
 	}

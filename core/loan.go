@@ -6,13 +6,36 @@ package core
 //
 // A non-nil error, as Publish's, means that release is never called. Else it
 // runs exactly once, later, from a driver-side call: with nil when the transport
-// took the whole body, else with what ended the connection or, for a body that
-// did not begin to be sent, the channel. It must not be nil.
+// took the whole body or CopyLoans has copied the rest, else with what ended the
+// connection or, for a body that did not begin to be sent, the channel. It must not
+// be nil.
 func (ch *Channel) PublishLoan(p *Publishing, release func(error)) (seq uint64, err error) {
 	if release == nil {
 		return 0, &ConfigError{"release", "nil", "set"}
 	}
 	return ch.publish(p, release)
+}
+
+// CopyLoans makes copies of what has not been sent of the bodies that are lent, and
+// so gives all of them back: each release runs in the next Feed or Tick. It is for
+// lenders who cannot wait for a transport that is slow to take them.
+func (c *Conn) CopyLoans() {
+	copied := c.out.copyLoans()
+	if c.serial != nil {
+		copied = append(copied, c.serial.held.copyLoans()...)
+	}
+	if len(copied) > 0 {
+		c.out.borrowed().copied = append(c.out.borrowed().copied, copied...)
+	}
+}
+
+// returnCopied releases what CopyLoans has copied.
+func (c *Conn) returnCopied() {
+	for l := c.out.loans; l != nil && len(l.copied) > 0; {
+		release := l.copied[0]
+		l.copied = l.copied[1:]
+		release(nil)
+	}
 }
 
 // returnLoans releases what will not be sent, on a connection that is over.
@@ -23,9 +46,10 @@ func (c *Conn) returnLoans(reason error) {
 			c.returnLoans(reason)
 		}
 	}()
+	settled = false
+	c.returnCopied()
 	for release := c.out.orphan(); release != nil; release = c.out.orphan() {
-		settled = false
 		release(reason)
-		settled = true
 	}
+	settled = true
 }

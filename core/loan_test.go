@@ -88,6 +88,62 @@ func TestALoanIsReturnedOnce(t *testing.T) {
 	}
 }
 
+// What is copied is not needed any more, wherever in it the transport was.
+func TestCopiedLoansAreGivenBackAndSentAllTheSame(t *testing.T) {
+	for _, sent := range []int{0, 1, 40, 60, 4000, 4095, 4096, 4200, 9999, 10_000, 14_000} {
+		t.Run(fmt.Sprintf("after %d bytes", sent), func(t *testing.T) {
+			lent, copied := small(t), small(t)
+			lentTo, copiedTo := lent.channel(), copied.channel()
+			memory, returned := bytes.Repeat([]byte("a"), 10_000), 0
+			for _, size := range []int{len(memory), 0, 3000} {
+				p := &core.Publishing{Body: memory[:size]}
+				_, err := lentTo.PublishLoan(p, func(err error) { ok(t, err); returned++ })
+				ok(t, err)
+				_, err = copiedTo.Publish(p)
+				ok(t, err)
+			}
+			trickle(lent, rand.New(rand.NewPCG(1, 1)), sent)
+			lent.c.CopyLoans()
+			lent.c.CopyLoans()
+			lent.c.Tick(lent.now)
+			if returned != 3 {
+				t.Fatalf("%d loans of 3 were returned", returned)
+			}
+			clear(memory)
+			lent.flush()
+			copied.flush()
+			if !bytes.Equal(lent.in, copied.in) {
+				t.Error("other bytes were sent")
+			}
+			if returned != 3 {
+				t.Errorf("%d loans were returned in the end", returned)
+			}
+		})
+	}
+}
+
+func TestALoanThatIsHeldBackCanBeCopied(t *testing.T) {
+	b := newBench(t, core.ClientConfig{Serial: true})
+	b.handshake(wire.ConnectionTune{ChannelMax: 100, FrameMax: 4096})
+	ch := b.channel()
+	ok(t, ch.QueueDeclare(&wire.QueueDeclare{Queue: "q"}, func(*wire.QueueDeclareOk, error) {}))
+	memory, returned := []byte("lent body"), 0
+	_, err := ch.PublishLoan(&core.Publishing{Body: memory}, func(err error) { ok(t, err); returned++ })
+	ok(t, err)
+	b.flush()
+	b.c.CopyLoans()
+	b.c.Tick(b.now)
+	if returned != 1 {
+		t.Fatalf("%d loans of 1 were returned", returned)
+	}
+	clear(memory)
+	b.method(1, &wire.QueueDeclareOk{Queue: "q"})
+	b.flush()
+	if !bytes.Contains(b.in, []byte("lent body")) {
+		t.Error("the body was not sent")
+	}
+}
+
 // After the broker's close, what is left of a lent body is whole frames, so that
 // close-ok arrives.
 func TestCloseOkFollowsAHalfSentLoan(t *testing.T) {

@@ -17,6 +17,7 @@ type loans struct {
 	refs    fifo[ref]
 	size    int           // bytes in refs
 	orphans []func(error) // of bodies that will not be sent
+	copied  []func(error) // of bodies that are not needed any more
 }
 
 // ref is the body of one frame, or the end of a loan of nothing. Its frame's
@@ -24,6 +25,7 @@ type loans struct {
 type ref struct {
 	at      int
 	data    []byte
+	copied  bool        // data is ours
 	release func(error) // of the loan's last frame, else nil
 }
 
@@ -129,12 +131,16 @@ func (o *output) advanceOwn(n int) {
 	o.buf, o.off = o.buf[:0], 0
 }
 
-// lend appends body as body frames without copying it.
-func (o *output) lend(channel uint16, body []byte, frameMax uint32, release func(error)) {
+func (o *output) borrowed() *loans {
 	if o.loans == nil {
 		o.loans = &loans{}
 	}
-	l := o.loans
+	return o.loans
+}
+
+// lend appends body as body frames without copying it.
+func (o *output) lend(channel uint16, body []byte, frameMax uint32, release func(error)) {
+	l := o.borrowed()
 	if len(body) == 0 {
 		l.refs.push(ref{at: len(o.buf), release: release})
 		return
@@ -150,6 +156,25 @@ func (o *output) lend(channel uint16, body []byte, frameMax uint32, release func
 		}
 		l.refs.push(r)
 	}
+}
+
+// copyLoans replaces the lent bodies by copies, and returns what they are to be
+// released by.
+func (o *output) copyLoans() (releases []func(error)) {
+	if o.loans == nil {
+		return nil
+	}
+	for i := range o.loans.refs.len() {
+		r := o.loans.refs.at(i)
+		if !r.copied {
+			r.data, r.copied = append([]byte(nil), r.data...), true
+		}
+		if r.release != nil {
+			releases = append(releases, r.release)
+			r.release = nil
+		}
+	}
+	return releases
 }
 
 // reclaim takes the lent bodies out of the queue, frame by frame; the peer is
@@ -183,7 +208,7 @@ func (o *output) reclaim() {
 
 // rest gives the buffer back if it is empty.
 func (o *output) rest() {
-	if o.len() == 0 && (o.loans == nil || len(o.loans.orphans) == 0) {
+	if o.len() == 0 && (o.loans == nil || len(o.loans.orphans)+len(o.loans.copied) == 0) {
 		*o = output{}
 	}
 }

@@ -118,13 +118,10 @@ func (c *Conn) replied(ch *Channel) {
 func (o *output) move(to *output, size, refs int) {
 	shift := len(to.buf) - o.off
 	to.buf = append(to.buf, o.buf[o.off:o.off+size]...)
-	if refs > 0 && to.loans == nil {
-		to.loans = &loans{}
-	}
 	for range refs {
 		r := o.loans.refs.pop()
 		o.loans.size -= len(r.data)
-		to.loans.size += len(r.data)
+		to.borrowed().size += len(r.data)
 		r.at += shift
 		to.loans.refs.push(r)
 	}

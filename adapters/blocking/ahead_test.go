@@ -2,6 +2,7 @@ package blocking
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -98,5 +99,34 @@ func TestABusyLoopIsNoReasonToRefuse(t *testing.T) {
 		if err := ch.Publish(ctx, &Publishing{RoutingKey: "q", Body: make([]byte, aheadBody)}); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+func TestAHugeBodyThatIsNotTakenYetCanBeWithdrawn(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	conn, ch, release := holdPublishes(t, ctx)
+	if err := ch.Publish(ctx, &Publishing{RoutingKey: "q"}); err != nil {
+		t.Fatal(err)
+	}
+	for _, publish := range []func(context.Context, *Publishing) error{ch.Publish, ch.PublishConfirm} {
+		short, stop := context.WithCancel(ctx)
+		failed := make(chan error)
+		go func() { failed <- publish(short, &Publishing{RoutingKey: "q", Body: make([]byte, hugeBody)}) }()
+		for conn.publishers.Load() == 0 && ctx.Err() == nil {
+			time.Sleep(time.Millisecond)
+		}
+		stop()
+		if err := <-failed; !errors.Is(err, context.Canceled) {
+			t.Errorf("the context has ended: %v", err)
+		}
+	}
+	release()
+	reply, err := ch.QueueDeclare(ctx, &QueueDeclare{Queue: "q", Passive: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if reply.MessageCount != 1 {
+		t.Errorf("%d messages arrived, not the first one alone", reply.MessageCount)
 	}
 }

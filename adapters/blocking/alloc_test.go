@@ -112,6 +112,8 @@ func TestAllocationsPerMessage(t *testing.T) {
 	p := &blocking.Publishing{RoutingKey: "key", Body: make([]byte, 64)}
 	publish, _ := sink(t, nil, nil)
 	per("publish", 0, func() error { return publish.Publish(ctx, p) })
+	large := &blocking.Publishing{RoutingKey: "key", Body: make([]byte, 40_000)}
+	per("publish of a large body, which waits for some of those before", 1, func() error { return publish.Publish(ctx, large) })
 	confirm := confirmingSink(t, p)
 	per("publish and wait, which wakes the loop", 1, func() error { return confirm.PublishConfirm(ctx, p) })
 	var window [100]*blocking.Deferred

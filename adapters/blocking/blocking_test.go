@@ -1,6 +1,7 @@
 package blocking_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -116,20 +117,25 @@ func TestPublishReportsWhatCannotBeSent(t *testing.T) {
 }
 
 func TestPublishedBytesMayBeReusedAtOnce(t *testing.T) {
-	got := make(chan string, 100)
-	_, ch := connect(t, func(_ *fakebroker.Session, _ wire.Method, _ uint16, body []byte) { got <- string(body) })
-	body := make([]byte, 10)
-	for i := range 100 {
-		copy(body, fmt.Sprintf("message %02d", i))
-		if err := ch.Publish(testContext(t), &blocking.Publishing{Body: body}); err != nil {
-			t.Fatal(err)
-		}
-		clear(body)
-	}
-	for i := range 100 {
-		if s := <-got; s != fmt.Sprintf("message %02d", i) {
-			t.Fatalf("message %d is %q", i, s)
-		}
+	for _, size := range []int{100, 20_000, 500_000} {
+		t.Run(fmt.Sprint(size), func(t *testing.T) {
+			got := make(chan []byte, 100)
+			_, ch := connect(t, func(_ *fakebroker.Session, _ wire.Method, _ uint16, body []byte) { got <- bytes.Clone(body) })
+			message := func(i int) []byte { return bytes.Repeat([]byte{byte(i)}, size-i) }
+			body := make([]byte, size)
+			for i := range 100 {
+				n := copy(body, message(i))
+				if err := ch.Publish(testContext(t), &blocking.Publishing{Body: body[:n]}); err != nil {
+					t.Fatal(err)
+				}
+				clear(body)
+			}
+			for i := range 100 {
+				if s := <-got; !bytes.Equal(s, message(i)) {
+					t.Fatalf("message %d has %d bytes, and not these %d", i, len(s), size-i)
+				}
+			}
+		})
 	}
 }
 

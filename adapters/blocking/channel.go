@@ -22,8 +22,9 @@ type Channel struct {
 	done     chan struct{} // closed when the channel has ended
 	window   chan struct{} // with WithConfirmWindow: holds one for each publish that waits for its outcome
 	failFast bool
-	once     bool      // it is not opened again when the broker closes it
-	owned    sync.Pool // of outcomes, for ownOutcome
+	once     bool                    // it is not opened again when the broker closes it
+	owned    sync.Pool               // of outcomes, for ownOutcome
+	spare    atomic.Pointer[lending] // for borrow
 
 	// Under conn.mu.
 	ended    bool

@@ -96,7 +96,7 @@ func (ch *Channel) take(first, last uint64, each func(*outcome)) {
 
 // keep keeps a copy of a message.
 func (c *Conn) keep(o *op, bytes []byte) {
-	props, body := o.props.of(bytes), o.body.of(bytes)
+	props, body := o.props.of(bytes), o.payload(bytes)
 	both := append(append(make([]byte, 0, len(props)+len(body)), props...), body...)
 	o.outcome.kept = &kept{size: len(both), Publishing: Publishing{
 		Exchange: o.exchange, RoutingKey: o.key, Mandatory: o.flag,

@@ -15,6 +15,10 @@ import (
 // blocked it or switched the channel's flow off, and while MaxBuffered bytes wait
 // to be sent: 256 KiB, if that is less, with a body of 16 KiB or more.
 //
+// A body of 256 KiB or more is sent from where it is, unless WithFailFast is set, so
+// Publish waits until the transport has taken it. When ctx ends before, what is left
+// is copied and the error is nil, since a message that has begun cannot be withdrawn.
+//
 // nil does not mean that the broker has the message: PublishConfirm tells that.
 // Errors, none of which changes anything: ErrClosed, the context's, an
 // *EncodeError or ErrFrameTooLarge for what does not fit the protocol, and
@@ -72,14 +76,6 @@ func (ch *Channel) publish(ctx context.Context, p *Publishing, o *outcome) error
 // cache. What they wait for is that goroutine alone, never the broker.
 const maxAhead = 128 << 10
 
-// largeBody is the size of bodies that wait while maxOutput bytes wait to be sent,
-// even of those: a few that are on their way keep the connection busy, many would
-// only be moved out of the processor's cache and into it again.
-const (
-	largeBody = 16 << 10
-	maxOutput = 256 << 10
-)
-
 // queue queues a message once there is room for it.
 func (ch *Channel) queue(ctx context.Context, p *Publishing, o *outcome) error {
 	c := ch.conn
@@ -108,12 +104,17 @@ func (ch *Channel) queue(ctx context.Context, p *Publishing, o *outcome) error {
 			c.awaitRoom(ctx, room)
 			continue
 		}
-		first, err := ch.place(p, o)
+		first, l, err := ch.place(p, o)
 		c.mu.Unlock()
 		if first {
 			c.notify()
 		}
-		return err
+		if err != nil || l == nil {
+			return err
+		}
+		if sent, err := ch.awaitBack(ctx, l); sent || err != nil || o != nil {
+			return err // the outcome tells why it was not sent
+		}
 	}
 }
 
@@ -204,25 +205,38 @@ func checkNames(p *Publishing) error {
 	return nil
 }
 
-// place copies the message into the queue, under conn.mu.
-func (ch *Channel) place(p *Publishing, o *outcome) (first bool, err error) {
+// place puts the message into the queue, under conn.mu: a copy, but for a body that
+// is awaited.
+func (ch *Channel) place(p *Publishing, o *outcome) (first bool, awaited *lending, err error) {
 	c := ch.conn
 	b := &c.queue
 	from := len(b.bytes)
 	bytes, err := appendProperties(b.bytes, p)
 	if err != nil {
-		return false, err
+		return false, nil, err
 	}
 	if n := len(bytes) - from; n > c.header {
-		return false, fmt.Errorf("%w: properties of %d bytes, frame-max leaves %d", core.ErrFrameTooLarge, n, c.header)
+		return false, nil, fmt.Errorf("%w: properties of %d bytes, frame-max leaves %d", core.ErrFrameTooLarge, n, c.header)
 	}
-	props := span{from, len(bytes)}
-	b.bytes = append(bytes, p.Body...)
-	return c.push(op{
+	publish := op{
 		kind: opPublish, ch: ch, flag: p.Mandatory, outcome: o,
-		exchange: p.Exchange, key: p.RoutingKey,
-		props: props, body: span{props.to, len(b.bytes)},
-	}), nil
+		exchange: p.Exchange, key: p.RoutingKey, props: span{from, len(bytes)},
+	}
+	switch size := len(p.Body); {
+	case size < largeBody:
+		bytes = append(bytes, p.Body...)
+		publish.body = span{publish.props.to, len(bytes)}
+	case size < hugeBody || ch.failFast: // which waits for nobody
+		publish.lent = lend(p.Body)
+		b.lent += size
+	default:
+		awaited = ch.borrow(p.Body)
+		publish.lent = awaited
+		b.lent += size
+		c.publishers.Add(1)
+	}
+	b.bytes = bytes
+	return c.push(publish), awaited, nil
 }
 
 func appendProperties(dst []byte, p *Publishing) ([]byte, error) {
@@ -237,6 +251,9 @@ func appendProperties(dst []byte, p *Publishing) ([]byte, error) {
 
 // runPublish publishes on the loop.
 func (ch *Channel) runPublish(o *op, bytes []byte) {
+	if o.lent != nil && !o.lent.take() {
+		return
+	}
 	if o.outcome != nil && o.outcome.call == 0 && !ch.confirming && ch.core.IsOpen() {
 		if err := ch.core.ConfirmSelect(&wire.ConfirmSelect{}, nil); err == nil {
 			ch.confirming = true
@@ -245,9 +262,9 @@ func (ch *Channel) runPublish(o *op, bytes []byte) {
 	p := &ch.conn.turn.publish
 	*p = core.Publishing{
 		Exchange: o.exchange, RoutingKey: o.key, Mandatory: o.flag,
-		RawProperties: o.props.of(bytes), Body: o.body.of(bytes),
+		RawProperties: o.props.of(bytes), Body: o.payload(bytes),
 	}
-	seq, err := ch.core.Publish(p)
+	seq, err := ch.publishOrLend(p, o.lent)
 	*p = core.Publishing{}
 	ch.countPublish(seq, err)
 	ch.tx.begun = ch.tx.selected

@@ -23,6 +23,7 @@ type op struct {
 
 	exchange, key string   // opPublish
 	props, body   span     // opPublish
+	lent          *lending // opPublish with a large body, which is here and not in body
 	outcome       *outcome // opPublish that somebody waits for
 }
 
@@ -51,6 +52,7 @@ type callOp struct {
 type batch struct {
 	ops    []op
 	bytes  []byte
+	lent   int // bytes of large bodies
 	pruned int // how many ops were left the latest time
 
 	idleOps, idleBytes uint8 // for how many batches most of their memory was of no use
@@ -71,7 +73,7 @@ const (
 func (b *batch) reset() {
 	b.ops = emptied(b.ops, keepOps, &b.idleOps)
 	b.bytes = emptied(b.bytes, keepBytes, &b.idleBytes)
-	b.pruned = 0
+	b.pruned, b.lent = 0, 0
 }
 
 // emptied keeps the memory of s until most of it was of no use many times in a row:
@@ -92,7 +94,7 @@ func emptied[T any](s []T, keep int, idle *uint8) []T {
 // size estimates the memory that the batch will take in the output.
 func (b *batch) size() int {
 	const perOp = 64
-	return len(b.bytes) + perOp*len(b.ops)
+	return len(b.bytes) + b.lent + perOp*len(b.ops)
 }
 
 // prune drops calls that nobody waits for any more, when there may be many.
@@ -112,7 +114,21 @@ func (b *batch) fail(err error) {
 	}
 }
 
+// payload is the body of an opPublish in a batch of those bytes.
+func (o *op) payload(bytes []byte) []byte {
+	if o.lent != nil {
+		return o.lent.bytes
+	}
+	return o.body.of(bytes)
+}
+
 func (o *op) fail(err error) {
+	if o.lent != nil {
+		if !o.lent.take() {
+			return // its publisher has gone
+		}
+		o.lent.back(err)
+	}
 	switch {
 	case o.call != nil:
 		o.call.waiter.fail(err)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/haypile/haypile/adapters"
+	"github.com/haypile/haypile/internal/vector"
 )
 
 // output is what the handler wrote and the kernel has not taken: one buffer is
@@ -27,7 +28,7 @@ const (
 	writeSize = 256 << 10
 	// soonCalls bounds the system calls of a goroutine that has other things to do.
 	soonCalls = 4
-	// directSize is from what size on a piece is not copied: a system call costs less.
+	// directSize is from how much on a Write is not copied: a system call costs less.
 	directSize = 16 << 10
 	// keepSize bounds the buffers that are kept for reuse.
 	keepSize = 1 << 20
@@ -48,14 +49,14 @@ func (t *transport) Write(segs [][]byte) {
 	if t.phase != phaseOpen {
 		return
 	}
-	room := writeSize
+	n := 0
+	if vector.Size(segs) >= directSize {
+		n = t.writeDirectly(segs)
+	}
 	for _, s := range segs {
-		n := 0
-		if len(s) >= directSize && room > 0 {
-			n = t.writeDirectly(s[:min(len(s), room)])
-			room -= n
-		}
-		t.out.add(s[n:])
+		sent := min(n, len(s))
+		n -= sent
+		t.out.add(s[sent:])
 	}
 }
 
@@ -71,32 +72,38 @@ func (o *output) add(p []byte) {
 	o.buffered += len(p)
 }
 
-// writeDirectly writes of p what the kernel takes at once, after the little that is
-// queued; where more is, or somebody is writing, nothing. It is called under mu and
-// gives that up while it writes.
-func (t *transport) writeDirectly(p []byte) int {
+// writeDirectly writes what the kernel takes at once of the little that is queued and
+// of the segments, and tells how much of these it was; where more is queued, or
+// somebody is writing, nothing. It is called under mu and gives that up while it
+// writes.
+func (t *transport) writeDirectly(segs [][]byte) int {
 	o := &t.out
 	if o.flushing || o.dropped || o.buffered >= directSize || len(o.rest) > 0 {
 		return 0
 	}
 	o.flushing = true
+	v := vector.New()
+	defer v.Free()
 	little := o.take()
-	t.mu.Unlock()
-	n, err := 0, error(nil)
 	if little != nil {
-		n, err = t.socket.tryWrite(little)
-		t.sent(n)
-		n = 0
+		v.Add(little, len(little))
 	}
-	if err == nil {
-		n, err = t.socket.tryWrite(p)
+	for _, s := range segs {
+		if !v.Add(s, len(little)+writeSize) {
+			break
+		}
+	}
+	t.mu.Unlock()
+	n, err := t.socket.tryVector(v)
+	if little != nil {
+		t.sent(min(n, len(little)))
 	}
 	if err != nil && err != errWouldBlock {
 		t.failed(err)
 	}
 	t.mu.Lock()
 	o.flushing = false
-	return n
+	return max(n-len(little), 0)
 }
 
 // Buffered implements adapters.Transport.

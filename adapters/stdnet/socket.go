@@ -3,6 +3,8 @@ package stdnet
 import (
 	"errors"
 	"net"
+
+	"github.com/haypile/haypile/internal/vector"
 )
 
 // socket is how a connection is read and written without waiting.
@@ -13,6 +15,8 @@ type socket interface {
 	// tryWrite writes what the kernel takes at once. errWouldBlock is for the
 	// rest, and for sockets that cannot tell.
 	tryWrite(p []byte) (int, error)
+	// tryVector is tryWrite of what does not lie together.
+	tryVector(v *vector.Vector) (int, error)
 	// write waits until the kernel takes some of p.
 	write(p []byte) (int, error)
 	// doze is told whether input is left unread for now.
@@ -44,6 +48,8 @@ func (s *plainSocket) read(t *transport) error {
 }
 
 func (s *plainSocket) tryWrite([]byte) (int, error) { return 0, errWouldBlock }
+
+func (s *plainSocket) tryVector(*vector.Vector) (int, error) { return 0, errWouldBlock }
 
 // plainWriteSize bounds a Write, so that Buffered follows what has left.
 const plainWriteSize = 64 << 10

@@ -8,6 +8,8 @@ import (
 	"os"
 	"sync"
 	"syscall"
+
+	"github.com/haypile/haypile/internal/vector"
 )
 
 // What one system call reads: little, until there is more than that to read.
@@ -55,7 +57,7 @@ func newSocket(conn net.Conn) socket {
 		return newPlainSocket(conn) // whose Read will tell the error
 	}
 	s := &rawSocket{conn: conn, raw: raw}
-	s.in.try, s.out.try, s.out.wait = s.readOnce, s.writeOnce, s.writeSome
+	s.in.try, s.out.try, s.out.tryVector, s.out.wait = s.readOnce, s.writeOnce, s.writeVector, s.writeSome
 	return s
 }
 
@@ -72,11 +74,13 @@ type rawSocket struct {
 		bulk bool // much comes at a time
 	}
 	out struct { // of whoever flushes
-		try  func(fd uintptr) bool
-		wait func(fd uintptr) bool
-		p    []byte
-		n    int
-		err  error
+		try       func(fd uintptr) bool
+		tryVector func(fd uintptr) bool
+		wait      func(fd uintptr) bool
+		p         []byte
+		v         *vector.Vector
+		n         int
+		err       error
 	}
 }
 
@@ -102,7 +106,7 @@ func (s *rawSocket) read(t *transport) error {
 func (s *rawSocket) readOnce(fd uintptr) bool {
 	in := &s.in
 	in.buf = takeBuffer(in.bulk)
-	in.n, in.err = uninterrupted(syscall.Read, fd, in.buf)
+	in.n, in.err = uninterrupted(func() (int, error) { return syscall.Read(int(fd), in.buf) })
 	if in.n == 0 {
 		giveBuffer(in.buf)
 		in.buf = nil
@@ -111,20 +115,33 @@ func (s *rawSocket) readOnce(fd uintptr) bool {
 }
 
 func (s *rawSocket) tryWrite(p []byte) (int, error) {
-	n, err := s.writeBy(s.out.try, p)
-	if err == nil && n < len(p) {
+	s.out.p = p
+	return s.whole(len(p), s.out.try)
+}
+
+func (s *rawSocket) tryVector(v *vector.Vector) (int, error) {
+	s.out.v = v
+	return s.whole(v.Size(), s.out.tryVector)
+}
+
+// whole has less than size not be enough.
+func (s *rawSocket) whole(size int, call func(fd uintptr) bool) (int, error) {
+	n, err := s.writeBy(call)
+	if err == nil && n < size {
 		err = errWouldBlock
 	}
 	return n, err
 }
 
-func (s *rawSocket) write(p []byte) (int, error) { return s.writeBy(s.out.wait, p) }
+func (s *rawSocket) write(p []byte) (int, error) {
+	s.out.p = p
+	return s.writeBy(s.out.wait)
+}
 
-func (s *rawSocket) writeBy(call func(fd uintptr) bool, p []byte) (int, error) {
+func (s *rawSocket) writeBy(call func(fd uintptr) bool) (int, error) {
 	out := &s.out
-	out.p = p
 	err := s.raw.Write(call)
-	out.p = nil
+	out.p, out.v = nil, nil
 	switch {
 	case err != nil:
 		return 0, err
@@ -138,7 +155,13 @@ func (s *rawSocket) writeBy(call func(fd uintptr) bool, p []byte) (int, error) {
 
 // writeOnce does not have the runtime wait, whatever the kernel took.
 func (s *rawSocket) writeOnce(fd uintptr) bool {
-	s.out.n, s.out.err = uninterrupted(syscall.Write, fd, s.out.p)
+	s.out.n, s.out.err = uninterrupted(func() (int, error) { return syscall.Write(int(fd), s.out.p) })
+	return true
+}
+
+// writeVector is writeOnce of a vector.
+func (s *rawSocket) writeVector(fd uintptr) bool {
+	s.out.n, s.out.err = uninterrupted(func() (int, error) { return s.out.v.Write(int(fd)) })
 	return true
 }
 
@@ -149,9 +172,9 @@ func (s *rawSocket) writeSome(fd uintptr) bool {
 }
 
 // uninterrupted makes a system call again for as long as signals break it off.
-func uninterrupted(call func(int, []byte) (int, error), fd uintptr, p []byte) (int, error) {
+func uninterrupted(call func() (int, error)) (int, error) {
 	for {
-		n, err := call(int(fd), p)
+		n, err := call()
 		if err != syscall.EINTR {
 			return max(n, 0), err
 		}

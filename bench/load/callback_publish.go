@@ -12,6 +12,17 @@ func (k *callbackClient) message() *core.Publishing {
 	return &core.Publishing{RoutingKey: k.j.target(), Body: body.New(k.j.size)}
 }
 
+// lendSize is from what size on bodies are lent, which core advises.
+const lendSize = 16 << 10
+
+// send publishes p, whose body does not change.
+func (k *callbackClient) send(ch *core.Channel, p *core.Publishing) (seq uint64, err error) {
+	if len(p.Body) < lendSize {
+		return ch.Publish(p)
+	}
+	return ch.PublishLoan(p, func(error) {})
+}
+
 // publish goes on, whenever there is room, until all is published.
 func (k *callbackClient) publish(*core.Conn) error {
 	p := k.message()
@@ -26,7 +37,7 @@ func (k *callbackClient) publish(*core.Conn) error {
 					return err
 				}
 			}
-			if _, err := k.ch[next].Publish(p); err != nil {
+			if _, err := k.send(k.ch[next], p); err != nil {
 				return err
 			}
 			k.left--
@@ -47,7 +58,7 @@ func (k *callbackClient) publishConfirm(*core.Conn) error {
 	p := k.message()
 	k.more = func() error {
 		for k.left > 0 && k.ch[0].Unconfirmed() < k.j.window {
-			if _, err := k.ch[0].Publish(p); err != nil {
+			if _, err := k.send(k.ch[0], p); err != nil {
 				return err
 			}
 			if k.left--; k.left == 0 { // what a sink still holds back, it confirms now

@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"github.com/haypile/haypile/adapters"
+	"github.com/haypile/haypile/internal/vector"
 )
 
 // buffers hold output, and are shared by all transports, so that an idle one
@@ -13,10 +14,59 @@ var buffers = sync.Pool{New: func() any { return new([]byte) }}
 // keepOutput bounds the buffers that are kept.
 const keepOutput = 1 << 20
 
+// directSize is from how much on a Write is not copied: a system call costs less.
+const directSize = 16 << 10
+
 // Write implements adapters.Transport. What is written during a handler call is
-// sent when that returns, as one.
+// sent when that returns, as one, but for much of it, which is sent at once.
 func (t *Transport) Write(segs [][]byte) {
 	if t.phase != phaseOpen {
+		return
+	}
+	n := 0
+	if t.Buffered() < directSize && vector.Size(segs) >= directSize {
+		n = t.writeDirectly(segs)
+	}
+	for _, s := range segs {
+		sent := min(n, len(s))
+		n -= sent
+		t.keep(s[sent:])
+	}
+}
+
+// writeDirectly writes what the kernel takes at once of the little that waits and of
+// the segments, and tells how much of these it was.
+func (t *Transport) writeDirectly(segs [][]byte) int {
+	v := vector.New()
+	defer v.Free()
+	waiting := t.Buffered()
+	if waiting > 0 {
+		v.Add((*t.out)[t.off:], waiting)
+	}
+	for _, s := range segs {
+		if !v.Add(s, waiting+adapters.HighWater) {
+			break
+		}
+	}
+	n, err := writeVector(t.fd, v)
+	if err == errWouldBlock {
+		return 0
+	}
+	if err != nil {
+		t.broken(err)
+		return 0
+	}
+	if n < waiting {
+		t.off += n
+		return 0
+	}
+	t.drop()
+	return n - waiting
+}
+
+// keep copies what the kernel has not taken.
+func (t *Transport) keep(p []byte) {
+	if len(p) == 0 || t.phase != phaseOpen {
 		return
 	}
 	if t.out == nil {
@@ -27,10 +77,7 @@ func (t *Transport) Write(segs [][]byte) {
 		n := copy(out, out[t.off:])
 		out, t.off = out[:n], 0
 	}
-	for _, s := range segs {
-		out = append(out, s...)
-	}
-	*t.out = out
+	*t.out = append(out, p...)
 }
 
 // Buffered implements adapters.Transport.

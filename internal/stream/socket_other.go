@@ -5,6 +5,8 @@ package stream
 import (
 	"errors"
 	"net"
+
+	"github.com/haypile/haypile/internal/vector"
 )
 
 var errWouldBlock = errors.New("amqp: would block")
@@ -18,6 +20,7 @@ func Pollable(net.Conn) bool { return false }
 // CloseDescriptor needs a system that has descriptors.
 func CloseDescriptor(int) {}
 
-func readSocket(int, []byte) (int, error)  { return 0, errors.ErrUnsupported }
-func writeSocket(int, []byte) (int, error) { return 0, errors.ErrUnsupported }
-func shutdownWrite(int) error              { return errors.ErrUnsupported }
+func readSocket(int, []byte) (int, error)          { return 0, errors.ErrUnsupported }
+func writeSocket(int, []byte) (int, error)         { return 0, errors.ErrUnsupported }
+func writeVector(int, *vector.Vector) (int, error) { return 0, errors.ErrUnsupported }
+func shutdownWrite(int) error                      { return errors.ErrUnsupported }

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/haypile/haypile/adapters"
+	"github.com/haypile/haypile/internal/vector"
 )
 
 // TakeDescriptor is a second descriptor of the connection's socket, which Go's
@@ -56,15 +57,24 @@ func CloseDescriptor(fd int) { unix.Close(fd) }
 var errWouldBlock = errors.New("amqp: would block")
 
 // readSocket reads what there is: 0 and no error is the end; errWouldBlock.
-func readSocket(fd int, p []byte) (int, error) { return uninterrupted("read", unix.Read, fd, p) }
+func readSocket(fd int, p []byte) (int, error) {
+	return uninterrupted("read", func() (int, error) { return unix.Read(fd, p) })
+}
 
 // writeSocket writes what the kernel takes.
-func writeSocket(fd int, p []byte) (int, error) { return uninterrupted("write", unix.Write, fd, p) }
+func writeSocket(fd int, p []byte) (int, error) {
+	return uninterrupted("write", func() (int, error) { return unix.Write(fd, p) })
+}
+
+// writeVector writes of it what the kernel takes.
+func writeVector(fd int, v *vector.Vector) (int, error) {
+	return uninterrupted("write", func() (int, error) { return v.Write(fd) })
+}
 
 // uninterrupted makes a system call again for as long as signals break it off.
-func uninterrupted(name string, call func(int, []byte) (int, error), fd int, p []byte) (int, error) {
+func uninterrupted(name string, call func() (int, error)) (int, error) {
 	for {
-		switch n, err := call(fd, p); err {
+		switch n, err := call(); err {
 		case nil:
 			return n, nil
 		case unix.EINTR:

@@ -1,0 +1,114 @@
+package blocking
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+
+	"github.com/haypile/haypile/core"
+)
+
+const (
+	// largeBody is from what size on a body is lent to core, to go to the transport
+	// without another copy. Such bodies also wait while maxOutput bytes wait to be sent:
+	// a few that are on their way keep the connection busy, many would only be moved out
+	// of the processor's cache and into it again.
+	largeBody = 16 << 10
+	maxOutput = 256 << 10
+	// hugeBody is from what size on it is lent from the publisher's own memory. A
+	// publisher who waits for the transport is dearer than a smaller copy.
+	hugeBody = 256 << 10
+)
+
+// lending is a large body on its way.
+type lending struct {
+	bytes []byte
+	back  func(error) // takes it back from core; made once
+
+	// Of a body in its publisher's memory, who waits:
+	given chan error // gets one: nil when the body is on its way without that memory
+	state atomic.Int32
+}
+
+// How far a body in its publisher's memory is.
+const (
+	lendingQueued    int32 = iota
+	lendingTaken           // by the loop
+	lendingWithdrawn       // by the publisher: the message is not sent
+)
+
+// lendings are for bodies in memory of ours. They are shared by all connections, so
+// that an idle one has none.
+var lendings sync.Pool
+
+// lend copies a body into memory that can be lent.
+func lend(body []byte) *lending {
+	l, ok := lendings.Get().(*lending)
+	if !ok {
+		l = new(lending)
+		l.back = l.free
+	}
+	if cap(l.bytes) < len(body) {
+		l.bytes = make([]byte, 0, len(body))
+	}
+	l.bytes = append(l.bytes[:0], body...)
+	return l
+}
+
+// free has memory of ours used again.
+func (l *lending) free(error) {
+	if scribble {
+		clear(l.bytes)
+	}
+	lendings.Put(l)
+}
+
+// borrow lends a body from where it is.
+func (ch *Channel) borrow(body []byte) *lending {
+	l := ch.spare.Swap(nil)
+	if l == nil {
+		l = &lending{given: make(chan error, 1)}
+		l.back = func(err error) { l.given <- err }
+	}
+	l.bytes = body
+	l.state.Store(lendingQueued)
+	return l
+}
+
+// take tells the loop, once, whether the message is still to be sent.
+func (l *lending) take() bool {
+	return l.given == nil || l.state.CompareAndSwap(lendingQueued, lendingTaken)
+}
+
+// awaitBack waits until the publisher's memory is not needed any more. The error is
+// the context's when the message was not sent for that reason; sent tells whether
+// it was, which else the end of the connection or the channel has prevented.
+func (ch *Channel) awaitBack(ctx context.Context, l *lending) (sent bool, err error) {
+	c := ch.conn
+	defer c.publishers.Add(-1)
+	var reason error
+	select {
+	case reason = <-l.given:
+	case <-ctx.Done():
+		if l.state.CompareAndSwap(lendingQueued, lendingWithdrawn) {
+			return false, c.whileLost(ctx.Err())
+		}
+		// A connection that has ended has given it back, or is about to.
+		_ = c.live.Load().AddCallbackThreadsafe((*core.Conn).CopyLoans)
+		reason = <-l.given
+	}
+	l.bytes = nil
+	ch.spare.Store(l)
+	return reason == nil, nil
+}
+
+// publishOrLend has core copy a body, or lends it.
+func (ch *Channel) publishOrLend(p *core.Publishing, l *lending) (seq uint64, err error) {
+	if l == nil {
+		return ch.core.Publish(p)
+	}
+	if seq, err = ch.core.PublishLoan(p, l.back); err != nil {
+		l.back(err)
+	}
+	return seq, err
+}

@@ -1,0 +1,50 @@
+package vector
+
+import "sync"
+
+// most is how many pieces a Vector has: enough for what a transport writes at a time
+// when it is cut into bodies that are worth not copying.
+const most = 64
+
+// Vector is what one system call is to write.
+type Vector struct {
+	pieces [most][]byte
+	n      int
+	size   int
+}
+
+var vectors = sync.Pool{New: func() any { return new(Vector) }}
+
+// New is an empty Vector, to be freed.
+func New() *Vector { return vectors.Get().(*Vector) }
+
+// Free gives v back. It refers to nothing any more.
+func (v *Vector) Free() {
+	clear(v.pieces[:v.n])
+	v.n, v.size = 0, 0
+	vectors.Put(v)
+}
+
+// Add appends a piece, or its front where v would have more than limit bytes with all
+// of it. False: there is no room for more.
+func (v *Vector) Add(p []byte, limit int) bool {
+	fits := min(len(p), limit-v.size)
+	if fits > 0 && v.n < most {
+		v.pieces[v.n] = p[:fits]
+		v.n++
+		v.size += fits
+	}
+	return fits == len(p) && v.n < most && v.size < limit
+}
+
+// Size is the number of bytes in v.
+func (v *Vector) Size() int { return v.size }
+
+// Size is the number of bytes in all of the pieces.
+func Size(pieces [][]byte) int {
+	n := 0
+	for _, p := range pieces {
+		n += len(p)
+	}
+	return n
+}

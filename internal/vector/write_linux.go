@@ -1,0 +1,26 @@
+package vector
+
+import (
+	"runtime"
+	"syscall"
+	"unsafe"
+)
+
+// Write writes to a descriptor that does not block what the kernel takes at once. The
+// error is a syscall.Errno.
+func (v *Vector) Write(fd int) (int, error) {
+	if v.n == 1 {
+		return syscall.Write(fd, v.pieces[0])
+	}
+	var all [most]syscall.Iovec
+	for i, p := range v.pieces[:v.n] {
+		all[i].Base = unsafe.SliceData(p)
+		all[i].SetLen(len(p))
+	}
+	n, _, errno := syscall.Syscall(syscall.SYS_WRITEV, uintptr(fd), uintptr(unsafe.Pointer(&all)), uintptr(v.n))
+	runtime.KeepAlive(v)
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(n), nil
+}
