@@ -90,3 +90,14 @@ type Transport interface {
 	// RemoteAddr is the peer's end of the connection, never nil.
 	RemoteAddr() net.Addr
 }
+
+// Prompt is implemented by transports whose handler may be called by any goroutine,
+// and so by one that asks for a call and then waits for what comes of it: that is a
+// change of goroutines less.
+type Prompt interface {
+	Transport
+	// WakeHere is Wake, but OnWake may be called, and what it wrote be sent, before it
+	// returns. The caller must hold no lock that the handler takes. Where another call
+	// is in progress, a caller's own included, it is Wake.
+	WakeHere()
+}

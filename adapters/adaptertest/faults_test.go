@@ -79,6 +79,13 @@ type wakesInPlace struct {
 
 func (t *wakesInPlace) Wake() { t.h.OnWake(time.Now()) }
 
+type wakesHereAnyway struct {
+	adapters.Transport
+	h adapters.Handler
+}
+
+func (t *wakesHereAnyway) WakeHere() { t.h.OnWake(time.Now()) }
+
 type endsTwice struct{ adapters.Handler }
 
 func (h *endsTwice) OnClose(err error, now time.Time) {

@@ -92,6 +92,7 @@ var tests = []struct {
 	{"a peer that does not read holds up nothing but output", testStalledPeer, nil},
 	{"SetReading stops and resumes OnData", testSetReading, nil},
 	{"Wake is never lost and never runs on the caller's stack", testWakeStorm, nil},
+	{"WakeHere is never lost and calls one at a time", testWakeHere, nil},
 	{"Wake coalesces inside a call", testWakesInside, nil},
 	{"Wake before OnOpen returned and after the end is harmless", testWakeEdges, nil},
 	{"SetWakeup is never early and can be moved and disarmed", testSetWakeup, nil},

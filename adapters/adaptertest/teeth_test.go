@@ -37,6 +37,11 @@ var faults = map[string]faulty{
 		says:      "OnWake on the stack of a caller of Wake",
 		transport: func(t adapters.Transport, h adapters.Handler) adapters.Transport { return &wakesInPlace{t, h} },
 	},
+	"takes a call that it is not its turn for": {
+		subtest:   "WakeHere_is_never_lost",
+		says:      "runs inside or beside another call",
+		transport: func(t adapters.Transport, h adapters.Handler) adapters.Transport { return &wakesHereAnyway{t, h} },
+	},
 	"answers each Wake by itself": {
 		subtest:   "Wake_coalesces",
 		says:      "OnWake came 1000 times",

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/haypile/haypile/adapters"
 )
 
 // goroutine is the number of the goroutine that calls it.
@@ -141,4 +143,45 @@ func testWakesInside(t *trial) {
 			t.Errorf("OnWake came %d times after 1000 Wakes in one call", answers)
 		}
 	})
+}
+
+// testWakeHere has many goroutines queue work and call WakeHere, which the handler
+// does, too. What the probe finds are calls that overlap or nest.
+func testWakeHere(t *trial) {
+	const callers, each = 4, 5000
+	var queued, seen atomic.Int64
+	all := make(chan struct{})
+	p := &probe{}
+	p.open = func() { wakeHere(p.transport) }
+	p.wake = func(time.Time) {
+		n := queued.Load()
+		if before := seen.Swap(n); before != n && n == callers*each {
+			close(all)
+		} else if before != n {
+			wakeHere(p.transport)
+		}
+	}
+	t.attach(p)
+	var wg sync.WaitGroup
+	for range callers {
+		wg.Go(func() {
+			for range each {
+				queued.Add(1)
+				wakeHere(p.transport)
+			}
+		})
+	}
+	wg.Wait()
+	t.await("OnWake after the last WakeHere", all)
+	p.run(func() { p.transport.Abort() })
+	p.awaitEnd()
+	wakeHere(p.transport)
+}
+
+func wakeHere(t adapters.Transport) {
+	if p, ok := t.(adapters.Prompt); ok {
+		p.WakeHere()
+	} else {
+		t.Wake()
+	}
 }

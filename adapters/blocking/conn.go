@@ -281,23 +281,37 @@ func (c *Conn) IsBlocked() bool {
 // enqueue gives an operation its place in the order. The first one of a batch
 // wakes the connection's goroutine, which then runs all that are there.
 func (c *Conn) enqueue(o op) error {
+	first, err := c.put(o)
+	if first {
+		c.notify()
+	}
+	return err
+}
+
+// enqueueAwaited is enqueue by a goroutine that then waits for the reply.
+func (c *Conn) enqueueAwaited(o op) error {
+	first, err := c.put(o)
+	if d := c.live.Load(); first && d != nil {
+		d.NotifyHere()
+	}
+	return err
+}
+
+// put queues an operation and tells whether the connection must be woken.
+func (c *Conn) put(o op) (first bool, err error) {
 	c.mu.Lock()
-	err := c.usable(o.ch)
+	defer c.mu.Unlock()
+	err = c.usable(o.ch)
 	if err == nil && o.kind > opPublish && o.epoch != o.ch.epoch.Load() {
 		err = ErrStaleDelivery
 	}
-	first := false
 	if err == nil {
 		first = c.push(o)
 	}
 	if c.lost {
 		c.queue.prune() // or calls that are made and given up pile up until it is back
 	}
-	c.mu.Unlock()
-	if first {
-		c.notify()
-	}
-	return err
+	return first, err
 }
 
 // notify has what is queued run soon. While the connection is lost that is after

@@ -184,7 +184,7 @@ func (w *waiter[R]) send(ctx context.Context, c *Conn, o op) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if err := c.enqueue(o); err != nil {
+	if err := c.enqueueAwaited(o); err != nil {
 		return err
 	}
 	return w.wait(ctx, c)
@@ -265,7 +265,7 @@ func (w *waiter[R]) fail(err error) {
 
 // call makes a request on the channel and waits for the reply.
 func call[R wire.Method](ctx context.Context, ch *Channel, req wire.Request[R]) (R, error) {
-	return begin(ctx, ch, req).wait()
+	return begin(ctx, ch, req, (*Conn).enqueueAwaited).wait()
 }
 
 // begun is a request that has been queued, or why it was not.
@@ -277,12 +277,12 @@ type begun[R wire.Method] struct {
 	done finishers
 }
 
-// begin queues a request on the channel.
-func begin[R wire.Method](ctx context.Context, ch *Channel, req wire.Request[R]) begun[R] {
+// begin queues a request on the channel, in one of the ways of the Conn.
+func begin[R wire.Method](ctx context.Context, ch *Channel, req wire.Request[R], enqueue func(*Conn, op) error) begun[R] {
 	b := begun[R]{ctx: ctx, ch: ch, w: newWaiter[R](), done: ch.calling(ctx, req.ID())}
 	b.w.ch, b.w.req = ch, req
 	if b.err = ctx.Err(); b.err == nil {
-		b.err = ch.conn.enqueue(op{kind: opCall, ch: ch, call: &b.w.self})
+		b.err = enqueue(ch.conn, op{kind: opCall, ch: ch, call: &b.w.self})
 	}
 	return b
 }

@@ -122,7 +122,7 @@ type declaring struct {
 }
 
 func declareOne[R wire.Method](ctx context.Context, ch *Channel, req wire.Request[R]) declaring {
-	b := begin(ctx, ch, req)
+	b := begin(ctx, ch, req, (*Conn).enqueue)
 	return declaring{entityOf(req), func() error {
 		_, err := b.wait()
 		return err

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/haypile/haypile/adapters"
 	"github.com/haypile/haypile/core"
 )
 
@@ -80,6 +81,24 @@ func (d *Conn) Notify() {
 		return
 	}
 	d.wake()
+}
+
+// NotifyHere is Notify for a goroutine that then waits for what comes of it: OnDrain
+// may run on that goroutine, before NotifyHere returns, where the adapter has such an
+// adapters.Prompt. The caller must hold no lock that callbacks take.
+func (d *Conn) NotifyHere() {
+	if d.notified.Swap(true) {
+		return
+	}
+	s := d.session()
+	if s == nil {
+		return
+	}
+	if t, ok := s.transport.(adapters.Prompt); ok {
+		t.WakeHere()
+	} else {
+		s.transport.Wake()
+	}
 }
 
 func (d *Conn) wake() {

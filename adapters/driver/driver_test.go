@@ -382,6 +382,27 @@ func TestNotifyCoalescesIntoOnDrain(t *testing.T) {
 	}
 }
 
+func TestNotifyHereIsNotifyFromAnywhere(t *testing.T) {
+	var drained atomic.Int64
+	var d *driver.Conn
+	p := params(t, friendly(t))
+	p.OnDrain = func(*core.Conn, time.Time) {
+		if drained.Add(1) == 1 {
+			d.NotifyHere() // in a call: it has to wait for its turn
+		}
+	}
+	d = dial(t, p, nil)
+	d.NotifyHere()
+	eventually(t, "drained again", func() bool { return drained.Load() > 1 })
+	d.Close()
+	<-d.Done()
+	before := drained.Load()
+	d.NotifyHere()
+	if n := drained.Load(); n != before {
+		t.Errorf("drained after the end")
+	}
+}
+
 func TestPausedConnectionStillWrites(t *testing.T) {
 	got := make(chan uint64, 1)
 	addr := fakebroker.Start(t, func(_ int, s *fakebroker.Session) {

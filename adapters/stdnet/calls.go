@@ -35,6 +35,11 @@ func (t *transport) call(which handlerCall, p []byte) {
 // the transport and is what OnClose gets. False: the calls were over before.
 func (t *transport) takeTurn(which handlerCall, p []byte) bool {
 	t.turn.Lock()
+	return t.endTurn(which, p)
+}
+
+// endTurn is takeTurn once the turn has come.
+func (t *transport) endTurn(which handlerCall, p []byte) bool {
 	defer t.turn.Unlock()
 	if t.silent {
 		return false
@@ -94,6 +99,19 @@ func (t *transport) Wake() {
 	}
 }
 
+// WakeHere implements adapters.Prompt.
+func (t *transport) WakeHere() {
+	switch {
+	case t.waking.Swap(wakeWaiting) != wakeNone:
+	case t.turn.TryLock():
+		if t.endTurn(callWake, nil) && !t.endWake() {
+			t.spawn((*transport).serve)
+		}
+	default:
+		t.spawn((*transport).serve)
+	}
+}
+
 // serve yields to those who are about to call Wake: what they queued is then handled,
 // and written, as one batch.
 func (t *transport) serve() {
@@ -121,6 +139,15 @@ func (t *transport) wake() {
 		}
 		runtime.Gosched()
 	}
+}
+
+// endWake is what follows a turn of OnWake on a goroutine that is not the transport's.
+// False: Wake was called meanwhile, and somebody must be in wake again.
+func (t *transport) endWake() bool {
+	if t.startFlush() && !t.flushSoon() {
+		t.spawn((*transport).flushRest)
+	}
+	return t.waking.CompareAndSwap(wakeServed, wakeNone)
 }
 
 // spawn runs f on a goroutine that the loop's Done waits for, unless the
