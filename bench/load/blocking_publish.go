@@ -16,8 +16,14 @@ func (b *blockingClient) message() *blocking.Publishing {
 func (b *blockingClient) publish(n int) error {
 	p := b.message()
 	props := b.j.properties()
+	var m haypileReused
 	for i, next := 0, 0; i < n; i++ {
-		if props {
+		if props && b.j.reuse {
+			var err error
+			if p.Properties, err = m.properties(); err != nil {
+				return err
+			}
+		} else if props {
 			p.Properties = haypileProperties()
 		}
 		if err := b.ch[next].Publish(b.ctx, p); err != nil {

@@ -99,7 +99,7 @@ func parse(args []string) *job {
 	flag.IntVar(&j.publishers, "publishers", 8, "goroutines of publish-parallel")
 	flag.IntVar(&j.consumers, "consumers", 1, "consumers of consume-auto and consume-props")
 	flag.BoolVar(&j.read, "read", false, "decode properties in consume-props")
-	flag.BoolVar(&j.reuse, "reuse", false, "have haypile's blocking client reuse the memory of bodies that come")
+	flag.BoolVar(&j.reuse, "reuse", false, "have haypile's blocking client reuse the memory of bodies that come, and of properties in publish-props")
 	flag.DurationVar(&j.heartbeat, "heartbeat", 0, "interval of heartbeats; default: the peer's own, for idle 10 s")
 	flag.DurationVar(&j.hold, "hold", 22*time.Second, "how long connections are held by idle")
 	flag.DurationVar(&j.timeout, "timeout", 5*time.Minute, "when to give up")

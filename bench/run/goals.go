@@ -13,6 +13,7 @@ var (
 		"publish 1 KiB":           {0.4, 0.65, 11},
 		"publish 1 MiB":           {250, 300, 354},
 		"publish-props":           {0.5, 1, 16},
+		builtProps:                {0, 1, 16},
 		"publish-confirm":         {0.25, 0.8, 8.5},
 		"publish-parallel":        {0, 0.35, 8.3},
 		"consume-auto 64 B":       {0.15, 0.5, 4.1},

@@ -74,6 +74,10 @@ var sizes = []struct {
 // reused is the row of bodies that share memory, as callbacks' always do.
 const reused = "consume-auto 1 MiB, reused"
 
+// builtProps is the row of headers that are appended to memory used before, as those of
+// callbacks always are, rather than made as a map.
+const builtProps = "publish-props, no map"
+
 // sinkRows are measured against the sink.
 func sinkRows() []row {
 	var rows []row
@@ -83,12 +87,15 @@ func sinkRows() []row {
 		}
 	}
 	lent := newRow(reused, "consume-auto", 300_000/500, "-size", "1048576", "-reuse")
-	for _, s := range everywhere("blocking") {
+	built := newRow(builtProps, "publish-props", 150_000, "-reuse")
+	for _, s := range append(everywhere("blocking"), amqp091) {
 		lent.among = append(lent.among, s.name)
+		built.among = append(built.among, s.name)
 	}
 	return append(rows,
 		lent,
 		newRow("publish-props", "publish-props", 150_000),
+		built,
 		newRow("publish-confirm", "publish-confirm", 200_000),
 		newRow("publish-parallel", "publish-parallel", 300_000),
 		newRow("consume-props, unread", "consume-props", 200_000),
