@@ -119,7 +119,7 @@ func (c *Conn) drain(cc *core.Conn, _ time.Time) {
 		return
 	}
 	run := &c.turn.running
-	if run.run < len(run.ops) {
+	if len(run.ops) > 0 { // a panic came between
 		c.runBatch(cc, run)
 	}
 	c.mu.Lock()
