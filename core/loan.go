@@ -16,13 +16,18 @@ func (ch *Channel) PublishLoan(p *Publishing, release func(error)) (seq uint64, 
 	return ch.publish(p, release)
 }
 
-// CopyLoans makes copies of what has not been sent of the bodies that are lent, and
-// so gives all of them back: each release runs in the next Feed or Tick. It is for
-// lenders who cannot wait for a transport that is slow to take them.
-func (c *Conn) CopyLoans() {
-	copied := c.out.copyLoans()
+// CopyLoans makes copies of what has not been sent of loans of that body, from its
+// first byte on, and so gives them back: each release runs in the next Feed or Tick. It
+// is for lenders who cannot wait for a transport that is slow to take them. A loan that
+// ClientConfig.Serial holds back on a channel that is being closed comes back with the
+// channel's end.
+func (c *Conn) CopyLoans(body []byte) {
+	if len(body) == 0 {
+		return
+	}
+	copied := c.out.copyLoans(&body[0])
 	if c.serial != nil {
-		copied = append(copied, c.serial.held.copyLoans()...)
+		copied = append(copied, c.serial.held.copyLoans(&body[0])...)
 	}
 	if len(copied) > 0 {
 		c.out.borrowed().copied = append(c.out.borrowed().copied, copied...)
@@ -40,13 +45,12 @@ func (c *Conn) returnCopied() {
 
 // returnLoans releases what will not be sent, on a connection that is over.
 func (c *Conn) returnLoans(reason error) {
-	settled := true
+	settled := false
 	defer func() {
 		if !settled {
 			c.returnLoans(reason)
 		}
 	}()
-	settled = false
 	c.returnCopied()
 	for release := c.out.orphan(); release != nil; release = c.out.orphan() {
 		release(reason)

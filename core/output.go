@@ -25,7 +25,7 @@ type loans struct {
 type ref struct {
 	at      int
 	data    []byte
-	copied  bool        // data is ours
+	body    *byte       // where the loan begins; nil when data is ours
 	release func(error) // of the loan's last frame, else nil
 }
 
@@ -146,10 +146,11 @@ func (o *output) lend(channel uint16, body []byte, frameMax uint32, release func
 		return
 	}
 	l.size += len(body)
+	begin := &body[0]
 	for room := int(frameMax) - wire.FrameOverhead; len(body) > 0; {
 		n := min(room, len(body))
 		o.buf = wire.AppendFrameHeader(o.buf, wire.FrameBody, channel, uint32(n))
-		r := ref{at: len(o.buf), data: body[:n:n]}
+		r := ref{at: len(o.buf), data: body[:n:n], body: begin}
 		o.buf = append(o.buf, wire.FrameEnd)
 		if body = body[n:]; len(body) == 0 {
 			r.release = release
@@ -158,17 +159,18 @@ func (o *output) lend(channel uint16, body []byte, frameMax uint32, release func
 	}
 }
 
-// copyLoans replaces the lent bodies by copies, and returns what they are to be
+// copyLoans replaces a lent body by copies, and returns what its loans are to be
 // released by.
-func (o *output) copyLoans() (releases []func(error)) {
+func (o *output) copyLoans(body *byte) (releases []func(error)) {
 	if o.loans == nil {
 		return nil
 	}
 	for i := range o.loans.refs.len() {
 		r := o.loans.refs.at(i)
-		if !r.copied {
-			r.data, r.copied = append([]byte(nil), r.data...), true
+		if r.body != body {
+			continue
 		}
+		r.data, r.body = append([]byte(nil), r.data...), nil
 		if r.release != nil {
 			releases = append(releases, r.release)
 			r.release = nil

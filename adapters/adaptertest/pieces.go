@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -13,7 +14,11 @@ import (
 
 // pieces are the sizes of what is written together: a transport may send what is
 // large another way than what is small, and must not have one overtake the other.
-var pieces = [][]int{{1}, {7, 20_000, 9}, {100, 100}, {300_000}, {16_383, 16_384}, {40_000, 0, 1}, {65_536}}
+var pieces = [][]int{
+	{1}, {7, 20_000, 9}, {100, 100}, {300_000}, {16_383, 16_384}, {40_000, 0, 1}, {65_536},
+	slices.Repeat([]int{1, 3000}, 60), slices.Repeat([]int{9, 4096}, 90), slices.Repeat([]int{300}, 200),
+	append(slices.Repeat([]int{5}, 63), 500_000, 3, 70_000),
+}
 
 // testMixedPieces has other goroutines and input ask for output at once, more than
 // the kernel holds, of a peer that reads little by little.

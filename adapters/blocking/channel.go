@@ -181,10 +181,16 @@ func (h *channelHandler) OnFlow(_ *core.Channel, active bool) {
 
 // runStalled does what was put aside.
 func (ch *Channel) runStalled() {
-	stalled := ch.stalled
+	left := ch.stalled
 	ch.stalled = nil
-	for i := range stalled {
-		ch.conn.run(ch.core.Conn(), &stalled[i].op, stalled[i].bytes)
+	defer func() {
+		for i := range left { // after a panic of the program's own code
+			left[i].op.fail(ErrUnknownOutcome)
+		}
+	}()
+	for len(left) > 0 {
+		ch.conn.run(ch.core.Conn(), &left[0].op, left[0].bytes)
+		left = left[1:]
 	}
 	ch.conn.endMerging()
 }

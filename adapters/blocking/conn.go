@@ -38,7 +38,7 @@ type Conn struct {
 	live       atomic.Pointer[driver.Conn] // the latest one
 	stop       context.CancelFunc          // ends recovery
 	stopped    context.Context             // which ends then
-	publishers atomic.Int32                // that wait for room
+	publishers atomic.Int32                // that wait for room, or for the transport
 
 	mu       sync.Mutex // everything below, and the same part of each Channel
 	queue    batch

@@ -2,6 +2,7 @@ package blocking
 
 import (
 	"context"
+	"math/bits"
 	"sync"
 	"sync/atomic"
 
@@ -24,13 +25,11 @@ const (
 type lending struct {
 	bytes []byte
 	back  func(error) // takes it back from core; made once
-
-	// Of a body in its publisher's memory, who waits:
-	given chan error // gets one: nil when the body is on its way without that memory
 	state atomic.Int32
+	given chan error // to a publisher whose memory it is: it is not needed any more
 }
 
-// How far a body in its publisher's memory is.
+// How far a body is.
 const (
 	lendingQueued    int32 = iota
 	lendingTaken           // by the loop
@@ -49,18 +48,21 @@ func lend(body []byte) *lending {
 		l.back = l.free
 	}
 	if cap(l.bytes) < len(body) {
-		l.bytes = make([]byte, 0, len(body))
+		l.bytes = make([]byte, 0, 1<<bits.Len(uint(len(body)-1)))
 	}
 	l.bytes = append(l.bytes[:0], body...)
+	l.state.Store(lendingQueued)
 	return l
 }
 
-// free has memory of ours used again.
+// free has memory of ours used again, unless it is much.
 func (l *lending) free(error) {
 	if scribble {
 		clear(l.bytes)
 	}
-	lendings.Put(l)
+	if cap(l.bytes) <= hugeBody {
+		lendings.Put(l)
+	}
 }
 
 // borrow lends a body from where it is.
@@ -76,30 +78,27 @@ func (ch *Channel) borrow(body []byte) *lending {
 }
 
 // take tells the loop, once, whether the message is still to be sent.
-func (l *lending) take() bool {
-	return l.given == nil || l.state.CompareAndSwap(lendingQueued, lendingTaken)
-}
+func (l *lending) take() bool { return l.state.CompareAndSwap(lendingQueued, lendingTaken) }
 
 // awaitBack waits until the publisher's memory is not needed any more. The error is
-// the context's when the message was not sent for that reason; sent tells whether
-// it was, which else the end of the connection or the channel has prevented.
-func (ch *Channel) awaitBack(ctx context.Context, l *lending) (sent bool, err error) {
-	c := ch.conn
-	defer c.publishers.Add(-1)
-	var reason error
+// the context's when the message was not sent for that reason. That the connection or
+// the channel has ended is told by the outcome, where there is one.
+func (ch *Channel) awaitBack(ctx context.Context, l *lending) error {
 	select {
-	case reason = <-l.given:
+	case <-l.given:
 	case <-ctx.Done():
 		if l.state.CompareAndSwap(lendingQueued, lendingWithdrawn) {
-			return false, c.whileLost(ctx.Err())
+			l.bytes = nil // what is queued still refers to l
+			return ch.conn.whileLost(ctx.Err())
 		}
+		body := l.bytes
 		// A connection that has ended has given it back, or is about to.
-		_ = c.live.Load().AddCallbackThreadsafe((*core.Conn).CopyLoans)
-		reason = <-l.given
+		_ = ch.conn.live.Load().AddCallbackThreadsafe(func(cc *core.Conn) { cc.CopyLoans(body) })
+		<-l.given
 	}
 	l.bytes = nil
 	ch.spare.Store(l)
-	return reason == nil, nil
+	return nil
 }
 
 // publishOrLend has core copy a body, or lends it.

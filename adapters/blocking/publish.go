@@ -18,6 +18,7 @@ import (
 // A body of 256 KiB or more is sent from where it is, unless WithFailFast is set, so
 // Publish waits until the transport has taken it. When ctx ends before, what is left
 // is copied and the error is nil, since a message that has begun cannot be withdrawn.
+// Nor is it an error when the connection is lost meanwhile.
 //
 // nil does not mean that the broker has the message: PublishConfirm tells that.
 // Errors, none of which changes anything: ErrClosed, the context's, an
@@ -104,17 +105,19 @@ func (ch *Channel) queue(ctx context.Context, p *Publishing, o *outcome) error {
 			c.awaitRoom(ctx, room)
 			continue
 		}
-		first, l, err := ch.place(p, o)
+		first, awaited, err := ch.place(p, o)
+		if awaited != nil {
+			c.publishers.Add(1)
+			defer c.publishers.Add(-1)
+		}
 		c.mu.Unlock()
 		if first {
 			c.notify()
 		}
-		if err != nil || l == nil {
-			return err
+		if awaited != nil {
+			err = ch.awaitBack(ctx, awaited)
 		}
-		if sent, err := ch.awaitBack(ctx, l); sent || err != nil || o != nil {
-			return err // the outcome tells why it was not sent
-		}
+		return err
 	}
 }
 
@@ -233,7 +236,6 @@ func (ch *Channel) place(p *Publishing, o *outcome) (first bool, awaited *lendin
 		awaited = ch.borrow(p.Body)
 		publish.lent = awaited
 		b.lent += size
-		c.publishers.Add(1)
 	}
 	b.bytes = bytes
 	return c.push(publish), awaited, nil

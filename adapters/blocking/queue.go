@@ -53,6 +53,7 @@ type batch struct {
 	ops    []op
 	bytes  []byte
 	lent   int // bytes of large bodies
+	run    int // ops before this one have been run
 	pruned int // how many ops were left the latest time
 
 	idleOps, idleBytes uint8 // for how many batches most of their memory was of no use
@@ -73,7 +74,7 @@ const (
 func (b *batch) reset() {
 	b.ops = emptied(b.ops, keepOps, &b.idleOps)
 	b.bytes = emptied(b.bytes, keepBytes, &b.idleBytes)
-	b.pruned, b.lent = 0, 0
+	b.pruned, b.lent, b.run = 0, 0, 0
 }
 
 // emptied keeps the memory of s until most of it was of no use many times in a row:
@@ -109,9 +110,31 @@ func (b *batch) prune() {
 
 // fail tells everybody who waits that the operations will not be done.
 func (b *batch) fail(err error) {
-	for i := range b.ops {
-		b.ops[i].fail(err)
+	for b.run < len(b.ops) {
+		b.run++
+		b.ops[b.run-1].fail(err)
 	}
+}
+
+// runBatch does the operations that have not been done, on the loop. Where the
+// program's own code panics in one, nobody knows what came of that; those behind it
+// have their turn when the connection is back.
+func (c *Conn) runBatch(cc *core.Conn, b *batch) {
+	var o *op
+	defer func() {
+		if o != nil {
+			o.fail(ErrUnknownOutcome)
+		}
+	}()
+	for b.run < len(b.ops) {
+		o = &b.ops[b.run]
+		b.run++
+		c.run(cc, o, b.bytes)
+		*o = op{}
+	}
+	o = nil
+	c.endMerging()
+	b.reset()
 }
 
 // payload is the body of an opPublish in a batch of those bytes.
@@ -252,10 +275,14 @@ func (w *waiter[R]) offer(reply R, err error) bool {
 
 func (w *waiter[R]) hasGone() bool { return w.abandoned.Load() }
 
-// settle is told the reply, once.
+// settle is told the reply. The first one counts.
 func (w *waiter[R]) settle(reply R, err error) {
-	w.reply, w.err = reply, err
-	close(w.done)
+	select {
+	case <-w.done:
+	default:
+		w.reply, w.err = reply, err
+		close(w.done)
+	}
 }
 
 func (w *waiter[R]) fail(err error) {

@@ -34,7 +34,7 @@ func (h *connHandler) OnOpen(cc *core.Conn) {
 	c.latest, c.header = cc, int(cc.FrameMax())-headerFixed
 	lost := c.lost
 	c.mu.Unlock()
-	c.turn.fate, c.turn.core = fateOpen, cc
+	c.turn.fate, c.turn.core, c.turn.waiting = fateOpen, cc, 0
 	c.turn.before = c.turn.stats.Traffic
 	if lost {
 		c.beginReplay(cc)
@@ -102,6 +102,7 @@ func (c *Conn) finish(err error) {
 	c.channels = nil
 	c.makeRoom()
 	c.mu.Unlock()
+	c.turn.running.fail(because(ErrClosed, err))
 	left.fail(because(ErrClosed, err))
 	for _, ch := range suspended {
 		ch.end(err)
@@ -118,6 +119,9 @@ func (c *Conn) drain(cc *core.Conn, _ time.Time) {
 		return
 	}
 	run := &c.turn.running
+	if len(run.ops) > 0 { // a panic came between
+		c.runBatch(cc, run)
+	}
 	c.mu.Lock()
 	c.queue, *run = *run, c.queue
 	c.inCore += run.size()
@@ -126,12 +130,7 @@ func (c *Conn) drain(cc *core.Conn, _ time.Time) {
 		c.makeRoom()
 	}
 	c.mu.Unlock()
-	for i := range run.ops {
-		c.run(cc, &run.ops[i], run.bytes)
-		run.ops[i] = op{}
-	}
-	c.endMerging()
-	run.reset()
+	c.runBatch(cc, run)
 }
 
 // flushed runs on the loop after output was handed to the transport.

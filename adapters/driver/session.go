@@ -224,7 +224,10 @@ func (s *session) flush() bool {
 		return false
 	}
 	all := lists.Get().(*[][]byte)
-	defer lists.Put(all)
+	defer func() {
+		clear((*all)[:cap(*all)]) // what was lent is not the list's
+		lists.Put(all)
+	}()
 	for room := turnBytes; room > 0; {
 		*all = s.core.Outbound((*all)[:0])
 		if len(*all) == 0 {

@@ -50,7 +50,7 @@ func (t *transport) Write(segs [][]byte) {
 		return
 	}
 	n := 0
-	if vector.Size(segs) >= directSize {
+	if vector.Pays(segs, directSize) {
 		n = t.writeDirectly(segs)
 	}
 	for _, s := range segs {

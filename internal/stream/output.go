@@ -24,7 +24,7 @@ func (t *Transport) Write(segs [][]byte) {
 		return
 	}
 	n := 0
-	if t.Buffered() < directSize && vector.Size(segs) >= directSize {
+	if t.Buffered() < directSize && vector.Pays(segs, directSize) {
 		n = t.writeDirectly(segs)
 	}
 	for _, s := range segs {

@@ -2,9 +2,9 @@ package vector
 
 import "sync"
 
-// most is how many pieces a Vector has: enough for what a transport writes at a time
-// when it is cut into bodies that are worth not copying.
-const most = 64
+// most is how many pieces a Vector has: enough for 256 KiB in the smallest frames, each
+// with a header.
+const most = 130
 
 // Vector is what one system call is to write.
 type Vector struct {
@@ -40,11 +40,12 @@ func (v *Vector) Add(p []byte, limit int) bool {
 // Size is the number of bytes in v.
 func (v *Vector) Size() int { return v.size }
 
-// Size is the number of bytes in all of the pieces.
-func Size(pieces [][]byte) int {
+// Pays tells that pieces of so many bytes are better written by a call of their own than
+// copied.
+func Pays(pieces [][]byte, least int) bool {
 	n := 0
 	for _, p := range pieces {
 		n += len(p)
 	}
-	return n
+	return n >= least && (Gathers || len(pieces) == 1)
 }

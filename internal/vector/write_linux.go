@@ -6,6 +6,9 @@ import (
 	"unsafe"
 )
 
+// Gathers tells that Write is one system call however many pieces there are.
+const Gathers = true
+
 // Write writes to a descriptor that does not block what the kernel takes at once. The
 // error is a syscall.Errno.
 func (v *Vector) Write(fd int) (int, error) {
@@ -16,6 +19,7 @@ func (v *Vector) Write(fd int) (int, error) {
 	for i, p := range v.pieces[:v.n] {
 		all[i].Base = unsafe.SliceData(p)
 		all[i].SetLen(len(p))
+		observe(p)
 	}
 	n, _, errno := syscall.Syscall(syscall.SYS_WRITEV, uintptr(fd), uintptr(unsafe.Pointer(&all)), uintptr(v.n))
 	runtime.KeepAlive(v)

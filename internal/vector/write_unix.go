@@ -4,6 +4,9 @@ package vector
 
 import "syscall"
 
+// Gathers tells that Write is one system call however many pieces there are.
+const Gathers = false
+
 // Write writes to a descriptor that does not block what the kernel takes at once. The
 // error is a syscall.Errno. The standard library has no writev here that may be used.
 func (v *Vector) Write(fd int) (int, error) {
