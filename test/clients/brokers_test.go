@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/url"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 
@@ -45,19 +46,17 @@ func startRabbitMQ(t *testing.T) *target {
 	}
 	a := &alarm{set: func(t *testing.T, low bool) {
 		limit := map[bool]string{true: "0.0000001", false: "0.4"}[low]
-		if _, err := node.Ctl(context.Background(), "set_vm_memory_high_watermark", limit); err != nil {
+		if _, err := node.Eval(context.Background(), "vm_memory_monitor:set_vm_memory_high_watermark("+limit+")."); err != nil {
 			t.Error(err)
 		}
 	}}
-	left := func(t *testing.T) (all string) {
-		for _, list := range [][]string{{"list_connections", "name", "client_properties"}, {"list_queues", "name"}} {
-			out, err := node.Ctl(context.Background(), append(list, "--quiet", "--no-table-headers")...)
-			if err != nil {
-				t.Fatal(err)
-			}
-			all += out
+	left := func(t *testing.T) string {
+		all, err := node.Eval(context.Background(),
+			`lists:flatten(io_lib:format("~p", [rabbit_networking:connection_info_all([name, client_properties]) ++ rabbit_amqqueue:list_names()])).`)
+		if err != nil {
+			t.Fatal(err)
 		}
-		return all
+		return strings.Trim(all, "\"[]\n") // nothing, of an empty list
 	}
 	restart := func(t *testing.T) {
 		if err := errors.Join(node.Stop(), node.Restart()); err != nil {

@@ -98,7 +98,7 @@ func prepare(t *testing.T, node *rabbitmq.Node) chan string {
 	fmt.Fprintf(&b, " end, [%s]).", strings.Join(all, ","))
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
-	if _, err := node.Ctl(ctx, "eval", b.String()); err != nil {
+	if _, err := node.Eval(ctx, b.String()); err != nil {
 		t.Fatal(err)
 	}
 	return free
