@@ -64,7 +64,7 @@ func (l *ledger) deliver(d *blocking.Delivery) bool {
 
 // The broker dies in the middle of publishing and consuming, and comes back, three
 // times; the program does nothing about it.
-func TestNothingConfirmedIsLostWhenTheBrokerIsKilled(t *testing.T) {
+func survivors(t *testing.T, n node) {
 	const (
 		total      = 50_000
 		publishers = 64
@@ -72,7 +72,6 @@ func TestNothingConfirmedIsLostWhenTheBrokerIsKilled(t *testing.T) {
 	if *secure {
 		return // TLS makes no difference to what is lost, and a node's starts take long
 	}
-	n := startNode(t)
 	ctx := testContext(t)
 	var lost, recovered atomic.Int32
 	opts := []blocking.Option{
