@@ -181,8 +181,8 @@ func pattern(n int) []byte {
 	return p
 }
 
-// period is what pattern repeats: as long as no buffer is, and made once, since
-// byte by byte takes long under the race detector.
+// period is what pattern repeats, as long as no buffer is. It is made once, since
+// what is set byte by byte takes long under the race detector.
 var period = sync.OnceValue(func() []byte {
 	p := make([]byte, 1_048_573)
 	x := uint32(1)
