@@ -12,14 +12,12 @@ import (
 // nothing lost, doubled or out of order.
 func TestEveryConfirmedMessageArrivesOnceAndInOrder(t *testing.T) {
 	const (
+		total      = 20_000
 		publishers = 8
 		lanes      = 4 // channels to publish on, queues, consumers
+		each       = total / publishers
+		perQueue   = total / lanes
 	)
-	total := 100_000
-	if *secure || onEmbedded() {
-		total /= 5 // what a long run shows of a client, it shows against RabbitMQ
-	}
-	each, perQueue := total/publishers, total/lanes
 	ctx := testContext(t)
 	out, in := dial(t, ""), dial(t, "")
 	var queues [lanes]string

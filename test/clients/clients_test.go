@@ -69,7 +69,6 @@ func TestOtherClients(t *testing.T) {
 	expected := readExpected(t)
 	for _, b := range brokers {
 		t.Run(b.name, func(t *testing.T) {
-			t.Parallel() // most of it is waiting
 			target := b.start(t)
 			t.Run("clients", func(t *testing.T) { // its end is that of all of them
 				for i, c := range clients {
