@@ -104,8 +104,10 @@ func (n *Node) writeFiles() error {
 		plugins = append(plugins, "rabbitmq_auth_mechanism_ssl")
 	}
 	var err error
-	if n.scripts, err = n.makeHome(plugins); err != nil {
-		return err
+	if !n.installed {
+		if n.scripts, err = n.makeHome(plugins); err != nil {
+			return err
+		}
 	}
 	files := map[string]string{
 		"rabbitmq.conf":   strings.Join(config, "\n") + "\n",
