@@ -26,6 +26,10 @@ func TestSteeredBroker(t *testing.T) {
 		{"waits too long for an ack", ackTimeout},
 		{"closes the connection", forcedClose},
 		{"closes a connection that recovers", forcedRecovery},
+		{"refuses publishes that do not wait while memory is low", refusedByAlarm},
+		{"runs low on memory under a pool", poolInAlarm},
+		{"is killed amid calls, which go on", callsAfterKill},
+		{"is killed three times, and nothing confirmed is lost", survivors},
 		{"is killed", killed},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, n) })

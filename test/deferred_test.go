@@ -56,8 +56,7 @@ func TestDeferredPublishesInAWindowAreAllConfirmed(t *testing.T) {
 	}
 }
 
-func TestPublishesThatDoNotWaitAreRefusedDuringAnAlarm(t *testing.T) {
-	n := startNode(t)
+func refusedByAlarm(t *testing.T, n node) {
 	blocked, free := make(chan struct{}, 1), make(chan struct{}, 1)
 	conn := dialURL(t, nodeURL(n), blocking.WithEvents(func(e blocking.Event) {
 		switch e.(type) {

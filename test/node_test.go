@@ -1,7 +1,6 @@
 package test
 
 import (
-	"context"
 	"flag"
 	"fmt"
 	"testing"
@@ -75,14 +74,12 @@ func secureURL(t *testing.T) string {
 	return rabbitmq.TLSURL(t)
 }
 
-// rabbit is a RabbitMQ, which rabbitmqctl steers.
+// rabbit is a RabbitMQ, which Erlang and rabbitmqctl steer.
 type rabbit struct{ *rabbitmq.Node }
 
-func ctl(t *testing.T, n *rabbitmq.Node, args ...string) {
+func eval(t *testing.T, n *rabbitmq.Node, code string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), bound)
-	defer cancel()
-	if _, err := n.Ctl(ctx, args...); err != nil {
+	if _, err := n.Eval(testContext(t), code); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -93,18 +90,20 @@ func (r rabbit) alarm(t *testing.T, on bool) {
 	if on {
 		watermark = "0.0000001"
 	}
-	ctl(t, r.Node, "set_vm_memory_high_watermark", watermark)
+	eval(t, r.Node, "vm_memory_monitor:set_vm_memory_high_watermark("+watermark+").")
 }
 
 func (r rabbit) closeConnections(t *testing.T, reason string) {
 	t.Helper()
-	ctl(t, r.Node, "close_all_connections", reason)
+	if _, err := r.Ctl(testContext(t), "close_all_connections", reason); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func (r rabbit) lateAcks(t *testing.T) (pass, restore func()) {
 	t.Helper()
 	set := func(timeout int) {
-		ctl(t, r.Node, "eval", fmt.Sprintf("application:set_env(rabbit, consumer_timeout, %d), application:set_env(rabbit, channel_tick_interval, 200).", timeout))
+		eval(t, r.Node, fmt.Sprintf("application:set_env(rabbit, consumer_timeout, %d), application:set_env(rabbit, channel_tick_interval, 200).", timeout))
 	}
 	set(300)
 	return func() {}, func() { set(1800000) }
@@ -120,7 +119,7 @@ func (r rabbit) kill(t *testing.T) {
 // flush: what was declared a moment ago is in memory only.
 func (r rabbit) flush(t *testing.T) {
 	t.Helper()
-	ctl(t, r.Node, "eval", "mnesia:dump_log().")
+	eval(t, r.Node, "mnesia:dump_log().")
 }
 
 // restart kills as kill -9 does.

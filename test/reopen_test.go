@@ -271,8 +271,7 @@ func TestAnExclusiveQueueIsRecoveredWhenTheBrokerLetsGo(t *testing.T) {
 	}
 }
 
-func TestAPoolDuringAnAlarm(t *testing.T) {
-	n := startNode(t)
+func poolInAlarm(t *testing.T, n node) {
 	checkLeaks(t)
 	ctx := testContext(t)
 	p, err := blocking.DialPool(ctx, nodeURL(n), blocking.PoolSize{}, blocking.WithLoop(newLoop(t)))

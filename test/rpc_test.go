@@ -62,8 +62,7 @@ func TestCallsAreAnsweredByDirectReplyTo(t *testing.T) {
 	}
 }
 
-func TestCallsGoOnAfterTheBrokerWasKilled(t *testing.T) {
-	n := startNode(t)
+func callsAfterKill(t *testing.T, n node) {
 	ctx := testContext(t)
 	opts := []blocking.Option{
 		blocking.WithRecovery(&blocking.Recovery{}),

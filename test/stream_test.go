@@ -12,7 +12,7 @@ import (
 // nothing lost, doubled or out of order.
 func TestEveryConfirmedMessageArrivesOnceAndInOrder(t *testing.T) {
 	const (
-		total      = 100_000
+		total      = 20_000
 		publishers = 8
 		lanes      = 4 // channels to publish on, queues, consumers
 		each       = total / publishers

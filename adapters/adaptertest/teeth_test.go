@@ -267,7 +267,7 @@ func TestKitFindsFaults(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel() // each waits for what never comes
 			cmd := exec.Command(os.Args[0], "-test.run", "^TestFaultyLoop$/^tcp$/"+f.subtest, "-test.v")
-			cmd.Env = append(os.Environ(), faultVariable+"="+name)
+			cmd.Env = append(os.Environ(), faultVariable+"="+name, "GORACE=atexit_sleep_ms=0") // or each lingers for a second
 			out, err := cmd.CombinedOutput()
 			failure := "--- FAIL: TestFaultyLoop/tcp/" + f.subtest
 			if err == nil || !strings.Contains(string(out), failure) || !strings.Contains(string(out), f.says) {

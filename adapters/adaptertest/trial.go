@@ -175,13 +175,23 @@ func (p *probe) run(f func()) {
 // pattern is n bytes that show any loss, doubling or disorder.
 func pattern(n int) []byte {
 	p := make([]byte, n)
+	for at := 0; at < n; {
+		at += copy(p[at:], period())
+	}
+	return p
+}
+
+// period is what pattern repeats, as long as no buffer is. It is made once, since
+// what is set byte by byte takes long under the race detector.
+var period = sync.OnceValue(func() []byte {
+	p := make([]byte, 1_048_573)
 	x := uint32(1)
 	for i := range p {
 		x = x*1664525 + 1013904223
 		p[i] = byte(x >> 24)
 	}
 	return p
-}
+})
 
 // readAll reads the peer's side to its end.
 func readAll(t *trial, peer net.Conn) []byte {

@@ -20,7 +20,7 @@ func goroutine() string {
 // testWakeStorm has many goroutines queue work and call Wake. Work that is never
 // looked at is a Wake that was lost.
 func testWakeStorm(t *trial) {
-	const callers, each = 8, 20_000
+	const callers, each = 8, 4000
 	var queued, seen atomic.Int64
 	var inCall sync.Map // goroutines that are inside Wake
 	all := make(chan struct{})

@@ -73,6 +73,9 @@ func TestOtherClients(t *testing.T) {
 			t.Run("clients", func(t *testing.T) { // its end is that of all of them
 				for i, c := range clients {
 					for _, secure := range []bool{false, true} {
+						if secure && b.plain {
+							continue
+						}
 						link := map[bool]string{false: "TCP", true: "TLS"}[secure]
 						t.Run(c.name+" over "+link, func(t *testing.T) {
 							t.Parallel()

@@ -55,7 +55,7 @@ func newIOLoop(t *testing.T) (adapters.Loop, error) {
 }
 
 func startEmbedded(t *testing.T, opts ...broker.Option) *target {
-	b, err := broker.Start(append(opts, broker.WithMemoryLimit(128<<20))...)
+	b, err := broker.Start(append(opts, broker.WithMemoryLimit(48<<20))...)
 	if err != nil {
 		t.Fatal(err)
 	}

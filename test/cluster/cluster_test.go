@@ -176,7 +176,7 @@ func drained(t *testing.T, nodes []*rabbitmq.Node) {
 	p := c.publisher(t)
 	p.publish(q, 0)
 	// What rabbitmq-upgrade drain does, and revive afterwards.
-	if _, err := nodes[0].Ctl(ctx, "eval", "rabbit_maintenance:drain()."); err != nil {
+	if _, err := nodes[0].Eval(ctx, "rabbit_maintenance:drain()."); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-c.lost; !errors.Is(err, blocking.ConnectionForced) {
@@ -186,7 +186,7 @@ func drained(t *testing.T, nodes []*rabbitmq.Node) {
 	c.isAt(t, nodes[1])
 	p.publish(q, 1)
 	consuming.Wait()
-	if _, err := nodes[0].Ctl(ctx, "eval", "rabbit_maintenance:revive()."); err != nil {
+	if _, err := nodes[0].Eval(ctx, "rabbit_maintenance:revive()."); err != nil {
 		t.Fatal(err)
 	}
 }

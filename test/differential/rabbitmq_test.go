@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -25,19 +24,13 @@ func TestMain(m *testing.M) {
 
 var record = flag.Bool("record", false, "write the answers of RabbitMQ into the scripts")
 
-// free are the virtual hosts of the shared node that no script uses at the moment.
-var (
-	free     chan string
-	prepared sync.Once
-)
-
 // vhosts is how many virtual hosts the scripts share, one at a time each.
 const vhosts = 12
 
 // TestRabbitMQ plays the corpus against a real node.
 func TestRabbitMQ(t *testing.T) {
-	node := rabbitmq.Shared(t)
-	prepared.Do(func() { free = prepare(t, node) })
+	node := rabbitmq.Start(t, rabbitmq.WithTLS(), rabbitmq.WithInstalledPlugins())
+	free := prepare(t, node) // those that no script uses at the moment
 	for _, s := range corpus(t) {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
@@ -74,8 +67,7 @@ var users = []user{
 // stranger is a user with permissions in no virtual host.
 const stranger = "stranger"
 
-// prepare makes the users and the virtual hosts by one call of rabbitmqctl, which
-// takes long to start, and returns the latter.
+// prepare makes the users and the virtual hosts and returns the latter.
 func prepare(t *testing.T, node *rabbitmq.Node) chan string {
 	t.Helper()
 	free := make(chan string, vhosts)
@@ -98,7 +90,7 @@ func prepare(t *testing.T, node *rabbitmq.Node) chan string {
 	fmt.Fprintf(&b, " end, [%s]).", strings.Join(all, ","))
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
-	if _, err := node.Ctl(ctx, "eval", b.String()); err != nil {
+	if _, err := node.Eval(ctx, b.String()); err != nil {
 		t.Fatal(err)
 	}
 	return free

@@ -17,8 +17,8 @@ const outputFile = "output"
 // logFile is the server's log.
 const logFile = "log/rabbit.log"
 
-// install is where the programs are.
-type install struct{ server, ctl, epmd string }
+// install is where the programs are, of which erl_call may be missing.
+type install struct{ server, ctl, epmd, call string }
 
 // scripts are where Debian and the generic packages have the server's own
 // scripts. Those on the PATH of a Debian machine change to another user first,
@@ -26,7 +26,7 @@ type install struct{ server, ctl, epmd string }
 var scripts = []string{"/usr/lib/rabbitmq/bin", "/opt/rabbitmq/sbin", "/usr/local/sbin", "/opt/homebrew/sbin", "/usr/local/opt/rabbitmq/sbin"}
 
 func findInstall() (install, error) {
-	in := install{find("rabbitmq-server"), find("rabbitmqctl"), find("epmd")}
+	in := install{find("rabbitmq-server"), find("rabbitmqctl"), find("epmd"), find("erl_call")}
 	if in.server == "" || in.ctl == "" || in.epmd == "" || !canWatch {
 		return in, fmt.Errorf("rabbitmq: no RabbitMQ here to test against: run test/run, install the package rabbitmq-server, or set AMQP_URL to a broker of yours")
 	}
@@ -103,6 +103,12 @@ func (n *Node) writeFiles() error {
 		)
 		plugins = append(plugins, "rabbitmq_auth_mechanism_ssl")
 	}
+	var err error
+	if !n.installed {
+		if n.scripts, err = n.makeHome(plugins); err != nil {
+			return err
+		}
+	}
 	files := map[string]string{
 		"rabbitmq.conf":   strings.Join(config, "\n") + "\n",
 		"enabled_plugins": "[" + strings.Join(plugins, ",") + "].\n",
@@ -143,6 +149,9 @@ func (n *Node) env() []string {
 		// Few schedulers, which do not spin while they wait, leave the processor
 		// to the tests.
 		`RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=+S 2:2 +sbwt none +sbwtdcpu none +sbwtdio none -kernel inet_dist_use_interface {127,0,0,1}`,
+	}
+	if n.scripts != "" {
+		env = append(env, "RABBITMQ_SCRIPTS_DIR="+n.scripts)
 	}
 	return env
 }

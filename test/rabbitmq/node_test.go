@@ -100,7 +100,7 @@ func TestNodeIsSteered(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), bound)
 	defer cancel()
 	vhosts := func() string {
-		out, err := n.Ctl(ctx, "list_vhosts", "--quiet")
+		out, err := n.Eval(ctx, "[binary_to_list(V) || V <- rabbit_vhost:list_names()].")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -108,6 +108,12 @@ func TestNodeIsSteered(t *testing.T) {
 	}
 	if got := vhosts(); !strings.Contains(got, "elsewhere") {
 		t.Errorf("vhosts are %q: the configuration is not in effect", got)
+	}
+	if out, err := n.Eval(ctx, "A = 1, {A, [b]}."); err != nil || strings.ReplaceAll(out, " ", "") != "{1,[b]}" {
+		t.Errorf("evaluated to %q, %v", out, err)
+	}
+	if out, err := n.Eval(ctx, "no_module:no_function()."); err == nil || !strings.Contains(err.Error(), "undef") {
+		t.Errorf("nonsense evaluated to %q, %v", out, err)
 	}
 	if _, err := n.Ctl(ctx, "add_vhost", "kept"); err != nil {
 		t.Fatal(err)
