@@ -8,10 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/haypile/haypile/adapters"
-	"github.com/haypile/haypile/adapters/blocking"
 	"github.com/haypile/haypile/adapters/evio"
 	"github.com/haypile/haypile/adapters/gnet"
 	"github.com/haypile/haypile/adapters/stdnet"
@@ -55,7 +53,7 @@ func newIOLoop(t *testing.T) (adapters.Loop, error) {
 }
 
 func startEmbedded(t *testing.T, opts ...broker.Option) *target {
-	b, err := broker.Start(append(opts, broker.WithMemoryLimit(48<<20))...)
+	b, err := broker.Start(opts...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,8 +75,13 @@ func startEmbedded(t *testing.T, opts ...broker.Option) *target {
 	if err := b.Serve(secure, &tls.Config{Certificates: []tls.Certificate{authority.Pair(t, "server")}}); err != nil {
 		t.Fatal(err)
 	}
-	h := &hog{url: b.URL()}
-	a := &alarm{set: h.set}
+	a := &alarm{set: func(_ *testing.T, low bool) {
+		if low {
+			b.Block("low on memory")
+		} else {
+			b.Unblock()
+		}
+	}}
 	return &target{
 		port: b.Addr().(*net.TCPAddr).Port, tlsPort: secure.Addr().(*net.TCPAddr).Port, authority: filepath.Join(dir, "ca.pem"),
 		block: a.begin, unblock: a.end,
@@ -104,53 +107,4 @@ func left(b *broker.Broker) string {
 		names = append(names, q.Name)
 	}
 	return strings.Join(names, "\n")
-}
-
-// hog fills a queue until the broker is low on memory.
-type hog struct {
-	url    string
-	filler *blocking.Conn // which the broker does not read from while memory is low
-}
-
-// set has the broker low on memory, or not.
-func (h *hog) set(t *testing.T, low bool) {
-	ctx, cancel := context.WithTimeout(context.Background(), bound)
-	defer cancel()
-	conn, err := blocking.Dial(ctx, h.url, blocking.WithRecovery(nil))
-	if err == nil && low {
-		h.filler = conn
-		err = h.fill(ctx)
-	} else if err == nil {
-		err = errors.Join(drain(ctx, conn), conn.Close(ctx), h.filler.Close(ctx))
-	}
-	if err != nil {
-		t.Error(err)
-	}
-}
-
-func (h *hog) fill(ctx context.Context) error {
-	ch, err := h.filler.Channel(ctx)
-	if err != nil {
-		return err
-	}
-	if _, err := ch.QueueDeclare(ctx, &blocking.QueueDeclare{Queue: "hog", Durable: true}); err != nil {
-		return err
-	}
-	for body := make([]byte, 1<<20); !h.filler.IsBlocked(); {
-		short, cancel := context.WithTimeout(ctx, time.Second) // the last one waits
-		err := ch.PublishConfirm(short, &blocking.Publishing{RoutingKey: "hog", Body: body})
-		cancel()
-		if err != nil && !errors.Is(err, context.DeadlineExceeded) {
-			return err
-		}
-	}
-	return nil
-}
-
-func drain(ctx context.Context, conn *blocking.Conn) error {
-	ch, err := conn.Channel(ctx)
-	if err == nil {
-		_, err = ch.QueueDelete(ctx, &blocking.QueueDelete{Queue: "hog"})
-	}
-	return err
 }
