@@ -15,9 +15,13 @@ import (
 // A panic of the program's on the loop costs the connection, which comes back.
 func TestAPanicOnTheLoopIsALostConnection(t *testing.T) {
 	var panicked atomic.Bool
-	r := connectRestarting(t, func(int) answer {
+	var published [10]atomic.Uint64 // by connection
+	r := connectRestarting(t, func(conn int) answer {
 		return func(s *fakebroker.Session, m wire.Method, n uint16, _ []byte) {
-			if m.ID() == wire.QueueDeclareID {
+			switch m.ID() {
+			case wire.BasicPublishID:
+				s.Send(n, &wire.BasicAck{DeliveryTag: published[conn].Add(1)})
+			case wire.QueueDeclareID:
 				s.Send(n, &wire.QueueDeclareOk{Queue: "q"})
 			}
 		}
@@ -29,22 +33,25 @@ func TestAPanicOnTheLoopIsALostConnection(t *testing.T) {
 		}
 	}))
 	ctx := testContext(t)
-	// All are in the queue when the first of them is run.
-	calls := make(chan error, 100)
-	if err := r.conn.AddCallbackThreadsafe(func() {
-		for range cap(calls) {
-			go func() {
-				err := r.ch.Publish(ctx, &blocking.Publishing{RoutingKey: "q"})
-				if err == nil {
-					_, err = r.ch.QueueDeclare(ctx, &blocking.QueueDeclare{Queue: "q", Passive: true})
-				}
-				calls <- err
-			}()
-		}
-	}); err != nil {
+	if err := r.ch.ConfirmSelect(ctx); err != nil {
 		t.Fatal(err)
 	}
-	for range cap(calls) {
+	calls := make(chan error)
+	const n = 120
+	for i := range n { // so that many are behind the one that panics
+		go func() {
+			p, publish := &blocking.Publishing{RoutingKey: "q", Body: make([]byte, []int{0, 20_000, 300_000}[i%3])}, r.ch.Publish
+			if i%2 == 0 {
+				publish = r.ch.PublishConfirm
+			}
+			err := publish(ctx, p)
+			if err == nil {
+				_, err = r.ch.QueueDeclare(ctx, &blocking.QueueDeclare{Queue: "q", Passive: true})
+			}
+			calls <- err
+		}()
+	}
+	for range n {
 		if err := <-calls; err != nil && !errors.Is(err, blocking.ErrUnknownOutcome) {
 			t.Errorf("a call beside the panic: %v", err)
 		}

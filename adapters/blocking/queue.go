@@ -146,11 +146,12 @@ func (o *op) payload(bytes []byte) []byte {
 }
 
 func (o *op) fail(err error) {
-	if o.lent != nil {
-		if !o.lent.take() {
+	if l := o.lent; l != nil {
+		if l.take() {
+			l.back(err)
+		} else if l.state.Load() == lendingWithdrawn {
 			return // its publisher has gone
 		}
-		o.lent.back(err)
 	}
 	switch {
 	case o.call != nil:
