@@ -30,7 +30,8 @@ func (c *Conn) CopyLoans(body []byte) {
 		copied = append(copied, c.serial.held.copyLoans(&body[0])...)
 	}
 	if len(copied) > 0 {
-		c.out.borrowed().copied = append(c.out.borrowed().copied, copied...)
+		l := c.out.borrowed()
+		l.copied = append(l.copied, copied...)
 	}
 }
 

@@ -26,7 +26,7 @@ type lending struct {
 	bytes []byte
 	back  func(error) // takes it back from core; made once
 	state atomic.Int32
-	given chan error // to a publisher whose memory it is: it is not needed any more
+	given chan struct{} // tells a publisher whose memory it is that it is not needed any more
 }
 
 // How far a body is.
@@ -69,8 +69,8 @@ func (l *lending) free(error) {
 func (ch *Channel) borrow(body []byte) *lending {
 	l := ch.spare.Swap(nil)
 	if l == nil {
-		l = &lending{given: make(chan error, 1)}
-		l.back = func(err error) { l.given <- err }
+		l = &lending{given: make(chan struct{}, 1)}
+		l.back = func(error) { l.given <- struct{}{} }
 	}
 	l.bytes = body
 	l.state.Store(lendingQueued)

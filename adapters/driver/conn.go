@@ -102,11 +102,8 @@ func (d *Conn) NotifyHere() {
 }
 
 func (d *Conn) wake() {
-	d.mu.Lock()
-	live := d.live
-	d.mu.Unlock()
-	if live != nil {
-		live.transport.Wake()
+	if s := d.session(); s != nil {
+		s.transport.Wake()
 	}
 }
 

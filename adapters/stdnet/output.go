@@ -82,17 +82,9 @@ func (t *transport) writeDirectly(segs [][]byte) int {
 		return 0
 	}
 	o.flushing = true
-	v := vector.New()
-	defer v.Free()
 	little := o.take()
-	if little != nil {
-		v.Add(little, len(little))
-	}
-	for _, s := range segs {
-		if !v.Add(s, len(little)+writeSize) {
-			break
-		}
-	}
+	v := vector.Of(little, segs, writeSize)
+	defer v.Free()
 	t.mu.Unlock()
 	n, err := t.socket.tryVector(v)
 	if little != nil {

@@ -37,17 +37,12 @@ func (t *Transport) Write(segs [][]byte) {
 // writeDirectly writes what the kernel takes at once of the little that waits and of
 // the segments, and tells how much of these it was.
 func (t *Transport) writeDirectly(segs [][]byte) int {
-	v := vector.New()
+	var little []byte
+	if t.out != nil {
+		little = (*t.out)[t.off:]
+	}
+	v := vector.Of(little, segs, adapters.HighWater)
 	defer v.Free()
-	waiting := t.Buffered()
-	if waiting > 0 {
-		v.Add((*t.out)[t.off:], waiting)
-	}
-	for _, s := range segs {
-		if !v.Add(s, waiting+adapters.HighWater) {
-			break
-		}
-	}
 	n, err := writeVector(t.fd, v)
 	if err == errWouldBlock {
 		return 0
@@ -56,12 +51,12 @@ func (t *Transport) writeDirectly(segs [][]byte) int {
 		t.broken(err)
 		return 0
 	}
-	if n < waiting {
+	if n < len(little) {
 		t.off += n
 		return 0
 	}
 	t.drop()
-	return n - waiting
+	return n - len(little)
 }
 
 // keep copies what the kernel has not taken.

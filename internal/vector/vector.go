@@ -18,6 +18,20 @@ var vectors = sync.Pool{New: func() any { return new(Vector) }}
 // New is an empty Vector, to be freed.
 func New() *Vector { return vectors.Get().(*Vector) }
 
+// Of has all of what waits and, of the pieces, up to limit bytes. It is to be freed.
+func Of(waiting []byte, pieces [][]byte, limit int) *Vector {
+	v := New()
+	if len(waiting) > 0 {
+		v.Add(waiting, len(waiting))
+	}
+	for _, p := range pieces {
+		if !v.Add(p, len(waiting)+limit) {
+			break
+		}
+	}
+	return v
+}
+
 // Free gives v back. It refers to nothing any more.
 func (v *Vector) Free() {
 	clear(v.pieces[:v.n])
