@@ -104,6 +104,7 @@ func TestConnectionsAreLimited(t *testing.T) {
 func TestChannelsAreLimited(t *testing.T) {
 	b := broker.RunT(t, broker.WithLimits(broker.Limits{Channels: 2}))
 	first := openChannel(t, b)
+	makeQueues(t, first, "q") // by now the channel is open
 	other := attach(t, b)
 	ch, err := other.Channel(testContext(t))
 	if err != nil {
@@ -115,7 +116,11 @@ func TestChannelsAreLimited(t *testing.T) {
 	for range 2 {
 		_, _ = other.Channel(testContext(t)) // is answered before it is refused
 	}
-	<-other.Done()
+	select {
+	case <-other.Done():
+	case <-testContext(t).Done():
+		t.Fatal("a channel more than the limit is open")
+	}
 	refused(t, other.Err(), wire.NotAllowed, "has reached the maximum allowed limit of (2)")
 	makeQueues(t, first, "goes on")
 }

@@ -339,8 +339,10 @@ func (c *Conn) push(o op) bool {
 	return len(c.queue.ops) == 1
 }
 
-// Channel opens a channel. Errors: ErrClosed, ErrNoChannel when all
-// numbers are in use, a *ConfigError for an option, the context's.
+// Channel opens a channel. It sends channel.open and does not wait for the answer,
+// which saves a round trip: what is done on the channel follows on the wire, and a
+// broker that refuses a channel ends the connection. Errors: ErrClosed, ErrNoChannel
+// when all numbers are in use, a *ConfigError for an option, the context's.
 func (c *Conn) Channel(ctx context.Context, opts ...ChannelOption) (*Channel, error) {
 	ch := newChannel(c)
 	if err := ch.configure(opts); err != nil {
@@ -352,7 +354,7 @@ func (c *Conn) Channel(ctx context.Context, opts ...ChannelOption) (*Channel, er
 	return ch, nil
 }
 
-// openFirst opens the channel for the first time and waits for it.
+// openFirst opens the channel for the first time and waits until it has a number.
 func (ch *Channel) openFirst(ctx context.Context) error {
 	w := newWaiter[wire.Method]()
 	w.run = func(cc *core.Conn) error {
