@@ -16,7 +16,8 @@ type MethodID = wire.MethodID
 // hook runs where it could hold up the connection.
 type Hooks struct {
 	// Open is told once of each connection that has opened. Like Close and Event it
-	// runs in the goroutine that runs AddCallbackThreadsafe's callbacks.
+	// runs in the goroutine that runs AddCallbackThreadsafe's callbacks, before any
+	// other of these three. A caller who is quick may be told of before it.
 	Open func(c *Conn)
 	// Close is told last of the end, with what Err says.
 	Close func(c *Conn, err error)

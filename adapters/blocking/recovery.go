@@ -143,8 +143,7 @@ func (c *Conn) recover(d *driver.Conn, cause error, flaps int) {
 			return
 		}
 		if c.hopeless(ctx, n, err) {
-			c.tell(RecoveryFailed{err})
-			c.finish(err)
+			c.finish(err, RecoveryFailed{err})
 			return
 		}
 		c.pause(ctx, n)

@@ -87,8 +87,8 @@ func (h *connHandler) OnClose(cc *core.Conn, err error) {
 	}
 }
 
-// finish is the end for good.
-func (c *Conn) finish(err error) {
+// finish is the end for good. The events are told before that of the end.
+func (c *Conn) finish(err error, events ...Event) {
 	c.mu.Lock()
 	if c.ended {
 		c.mu.Unlock()
@@ -106,6 +106,9 @@ func (c *Conn) finish(err error) {
 	left.fail(because(ErrClosed, err))
 	for _, ch := range suspended {
 		ch.end(err)
+	}
+	for _, e := range events {
+		c.tell(e)
 	}
 	c.tellEnd(err, asked)
 	c.dispatch.stop()
