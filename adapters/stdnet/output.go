@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/haypile/haypile/adapters"
-	"github.com/haypile/haypile/internal/vector"
+	"github.com/haypile/haypile/internal/descriptor"
 )
 
 // output is what the handler wrote and the kernel has not taken: one buffer is
@@ -50,7 +50,7 @@ func (t *transport) Write(segs [][]byte) {
 		return
 	}
 	n := 0
-	if vector.Pays(segs, directSize) {
+	if descriptor.Pays(segs, directSize) {
 		n = t.writeDirectly(segs)
 	}
 	for _, s := range segs {
@@ -83,7 +83,7 @@ func (t *transport) writeDirectly(segs [][]byte) int {
 	}
 	o.flushing = true
 	little := o.take()
-	v := vector.Of(little, segs, writeSize)
+	v := descriptor.VectorOf(little, segs, writeSize)
 	defer v.Free()
 	t.mu.Unlock()
 	n, err := t.socket.tryVector(v)

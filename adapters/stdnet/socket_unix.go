@@ -9,7 +9,7 @@ import (
 	"sync"
 	"syscall"
 
-	"github.com/haypile/haypile/internal/vector"
+	"github.com/haypile/haypile/internal/descriptor"
 )
 
 // What one system call reads: little, until there is more than that to read.
@@ -78,7 +78,7 @@ type rawSocket struct {
 		tryVector func(fd uintptr) bool
 		wait      func(fd uintptr) bool
 		p         []byte
-		v         *vector.Vector
+		v         *descriptor.Vector
 		n         int
 		err       error
 	}
@@ -119,7 +119,7 @@ func (s *rawSocket) tryWrite(p []byte) (int, error) {
 	return s.whole(len(p), s.out.try)
 }
 
-func (s *rawSocket) tryVector(v *vector.Vector) (int, error) {
+func (s *rawSocket) tryVector(v *descriptor.Vector) (int, error) {
 	s.out.v = v
 	return s.whole(v.Size(), s.out.tryVector)
 }

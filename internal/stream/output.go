@@ -4,7 +4,7 @@ import (
 	"sync"
 
 	"github.com/haypile/haypile/adapters"
-	"github.com/haypile/haypile/internal/vector"
+	"github.com/haypile/haypile/internal/descriptor"
 )
 
 // buffers hold output, and are shared by all transports, so that an idle one
@@ -24,7 +24,7 @@ func (t *Transport) Write(segs [][]byte) {
 		return
 	}
 	n := 0
-	if t.Buffered() < directSize && vector.Pays(segs, directSize) {
+	if t.Buffered() < directSize && descriptor.Pays(segs, directSize) {
 		n = t.writeDirectly(segs)
 	}
 	for _, s := range segs {
@@ -41,7 +41,7 @@ func (t *Transport) writeDirectly(segs [][]byte) int {
 	if t.out != nil {
 		little = (*t.out)[t.off:]
 	}
-	v := vector.Of(little, segs, adapters.HighWater)
+	v := descriptor.VectorOf(little, segs, adapters.HighWater)
 	defer v.Free()
 	n, err := writeVector(t.fd, v)
 	if err == errWouldBlock {

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/haypile/haypile/adapters"
-	"github.com/haypile/haypile/internal/vector"
+	"github.com/haypile/haypile/internal/descriptor"
 )
 
 // TakeDescriptor is a second descriptor of the connection's socket, which Go's
@@ -67,7 +67,7 @@ func writeSocket(fd int, p []byte) (int, error) {
 }
 
 // writeVector writes of it what the kernel takes.
-func writeVector(fd int, v *vector.Vector) (int, error) {
+func writeVector(fd int, v *descriptor.Vector) (int, error) {
 	return uninterrupted("write", func() (int, error) { return v.Write(fd) })
 }
 

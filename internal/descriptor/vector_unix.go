@@ -1,11 +1,11 @@
 //go:build unix && !linux
 
-package vector
+package descriptor
 
 import "syscall"
 
-// Gathers tells that Write is one system call however many pieces there are.
-const Gathers = false
+// gathers tells that Write is one system call however many pieces there are.
+const gathers = false
 
 // Write writes to a descriptor that does not block what the kernel takes at once. The
 // error is a syscall.Errno. The standard library has no writev here that may be used.

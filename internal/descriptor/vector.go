@@ -1,4 +1,4 @@
-package vector
+package descriptor
 
 import "sync"
 
@@ -15,12 +15,12 @@ type Vector struct {
 
 var vectors = sync.Pool{New: func() any { return new(Vector) }}
 
-// New is an empty Vector, to be freed.
-func New() *Vector { return vectors.Get().(*Vector) }
+// NewVector is an empty Vector, to be freed.
+func NewVector() *Vector { return vectors.Get().(*Vector) }
 
-// Of has all of what waits and, of the pieces, up to limit bytes. It is to be freed.
-func Of(waiting []byte, pieces [][]byte, limit int) *Vector {
-	v := New()
+// VectorOf has all of what waits and, of the pieces, up to limit bytes. It is to be freed.
+func VectorOf(waiting []byte, pieces [][]byte, limit int) *Vector {
+	v := NewVector()
 	if len(waiting) > 0 {
 		v.Add(waiting, len(waiting))
 	}
@@ -61,5 +61,5 @@ func Pays(pieces [][]byte, least int) bool {
 	for _, p := range pieces {
 		n += len(p)
 	}
-	return n >= least && (Gathers || len(pieces) == 1)
+	return n >= least && (gathers || len(pieces) == 1)
 }

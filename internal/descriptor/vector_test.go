@@ -1,6 +1,6 @@
 //go:build unix
 
-package vector_test
+package descriptor_test
 
 import (
 	"bytes"
@@ -8,7 +8,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/haypile/haypile/internal/vector"
+	"github.com/haypile/haypile/internal/descriptor"
 )
 
 // pair is a socket that does not block and its peer.
@@ -41,7 +41,7 @@ func receive(t *testing.T, fd, n int) []byte {
 func TestPiecesArriveInOrder(t *testing.T) {
 	ours, peer := pair(t)
 	for _, sizes := range [][]int{{5}, {1, 2, 3}, {0, 7, 0, 20000, 1}} {
-		v := vector.New()
+		v := descriptor.NewVector()
 		var want []byte
 		for i, n := range sizes {
 			p := bytes.Repeat([]byte{byte('a' + i)}, n)
@@ -68,7 +68,7 @@ func TestAKernelThatTakesNoMoreIsTold(t *testing.T) {
 	}
 	at := 0
 	for {
-		v := vector.New()
+		v := descriptor.NewVector()
 		v.Add(p[at:at+1000], 1<<20)
 		v.Add(p[at+1000:at+200000], 1<<20)
 		n, err := v.Write(ours)
@@ -87,7 +87,7 @@ func TestAKernelThatTakesNoMoreIsTold(t *testing.T) {
 }
 
 func TestAVectorIsBounded(t *testing.T) {
-	v := vector.New()
+	v := descriptor.NewVector()
 	defer v.Free()
 	if v.Add(make([]byte, 30), 20) || v.Size() != 20 {
 		t.Errorf("%d bytes of 30 are in it, the limit is 20", v.Size())
@@ -95,7 +95,7 @@ func TestAVectorIsBounded(t *testing.T) {
 	if v.Add([]byte("x"), 20) || v.Size() != 20 {
 		t.Error("more was added")
 	}
-	many := vector.New()
+	many := descriptor.NewVector()
 	defer many.Free()
 	n := 0
 	for many.Add([]byte("x"), 1<<20) {

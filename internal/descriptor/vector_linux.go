@@ -1,4 +1,4 @@
-package vector
+package descriptor
 
 import (
 	"runtime"
@@ -6,8 +6,8 @@ import (
 	"unsafe"
 )
 
-// Gathers tells that Write is one system call however many pieces there are.
-const Gathers = true
+// gathers tells that Write is one system call however many pieces there are.
+const gathers = true
 
 // Write writes to a descriptor that does not block what the kernel takes at once. The
 // error is a syscall.Errno.
