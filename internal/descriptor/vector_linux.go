@@ -9,11 +9,10 @@ import (
 // gathers tells that Write is one system call however many pieces there are.
 const gathers = true
 
-// Write writes to a descriptor that does not block what the kernel takes at once. The
-// error is a syscall.Errno.
+// Write is Write of all pieces.
 func (v *Vector) Write(fd int) (int, error) {
 	if v.n == 1 {
-		return syscall.Write(fd, v.pieces[0])
+		return Write(fd, v.pieces[0])
 	}
 	var all [most]syscall.Iovec
 	for i, p := range v.pieces[:v.n] {
@@ -21,10 +20,13 @@ func (v *Vector) Write(fd int) (int, error) {
 		all[i].SetLen(len(p))
 		observe(p)
 	}
-	n, _, errno := syscall.Syscall(syscall.SYS_WRITEV, uintptr(fd), uintptr(unsafe.Pointer(&all)), uintptr(v.n))
+	n, err := uninterrupted(func() (int, error) {
+		n, _, errno := syscall.Syscall(syscall.SYS_WRITEV, uintptr(fd), uintptr(unsafe.Pointer(&all)), uintptr(v.n))
+		if errno != 0 {
+			return 0, errno
+		}
+		return int(n), nil
+	})
 	runtime.KeepAlive(v)
-	if errno != 0 {
-		return 0, errno
-	}
-	return int(n), nil
+	return n, err
 }
