@@ -54,12 +54,18 @@ func (v *Vector) Add(p []byte, limit int) bool {
 // Size is the number of bytes in v.
 func (v *Vector) Size() int { return v.size }
 
-// Pays tells that pieces of so many bytes are better written by a call of their own than
-// copied.
-func Pays(pieces [][]byte, least int) bool {
+// directSize is from how much on output is not copied: a system call costs less.
+const directSize = 16 << 10
+
+// Pays tells that pieces are better written by a call of their own, which takes along
+// the bytes that wait, than copied to these.
+func Pays(waiting int, pieces [][]byte) bool {
+	if waiting >= directSize || !gathers && len(pieces) > 1 {
+		return false
+	}
 	n := 0
 	for _, p := range pieces {
 		n += len(p)
 	}
-	return n >= least && (gathers || len(pieces) == 1)
+	return n >= directSize
 }

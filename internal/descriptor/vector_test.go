@@ -5,6 +5,7 @@ package descriptor_test
 import (
 	"bytes"
 	"math/rand/v2"
+	"runtime"
 	"syscall"
 	"testing"
 
@@ -83,6 +84,27 @@ func TestAKernelThatTakesNoMoreIsTold(t *testing.T) {
 	}
 	if got := receive(t, peer, at); !bytes.Equal(got, p[:at]) {
 		t.Error("what was taken came otherwise")
+	}
+}
+
+func TestMuchIsWrittenDirectlyWhereLittleWaits(t *testing.T) {
+	much := make([]byte, 16<<10)
+	half := much[:len(much)/2]
+	for name, c := range map[string]struct {
+		waiting int
+		pieces  [][]byte
+		want    bool
+	}{
+		"much":                 {0, [][]byte{much}, true},
+		"much behind a little": {len(half), [][]byte{much}, true},
+		"much behind much":     {len(much), [][]byte{much}, false},
+		"a little":             {0, [][]byte{half}, false},
+		"a little behind some": {len(half), [][]byte{half}, false},
+		"much in pieces":       {0, [][]byte{half, half}, runtime.GOOS == "linux"},
+	} {
+		if got := descriptor.Pays(c.waiting, c.pieces); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
 	}
 }
 

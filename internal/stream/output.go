@@ -14,9 +14,6 @@ var buffers = sync.Pool{New: func() any { return new([]byte) }}
 // keepOutput bounds the buffers that are kept.
 const keepOutput = 1 << 20
 
-// directSize is from how much on a Write is not copied: a system call costs less.
-const directSize = 16 << 10
-
 // Write implements adapters.Transport. What is written during a handler call is
 // sent when that returns, as one, but for much of it, which is sent at once.
 func (t *Transport) Write(segs [][]byte) {
@@ -24,7 +21,7 @@ func (t *Transport) Write(segs [][]byte) {
 		return
 	}
 	n := 0
-	if t.Buffered() < directSize && descriptor.Pays(segs, directSize) {
+	if descriptor.Pays(t.Buffered(), segs) {
 		n = t.writeDirectly(segs)
 	}
 	for _, s := range segs {
