@@ -149,6 +149,7 @@ func (p Params) normalize() (Params, error) {
 	for i, e := range p.Endpoints {
 		p.Endpoints[i] = e.withDefaults()
 	}
+	delay, most := p.retryDelays()
 	for _, f := range []struct {
 		name  string
 		value *time.Duration
@@ -156,8 +157,8 @@ func (p Params) normalize() (Params, error) {
 	}{
 		{"DialTimeout", &p.DialTimeout, DefaultDialTimeout},
 		{"StackTimeout", &p.StackTimeout, DefaultStackTimeout},
-		{"RetryDelay", &p.RetryDelay, DefaultRetryDelay},
-		{"MaxRetryDelay", &p.MaxRetryDelay, max(DefaultMaxRetryDelay, p.RetryDelay)},
+		{"RetryDelay", &p.RetryDelay, delay},
+		{"MaxRetryDelay", &p.MaxRetryDelay, most},
 	} {
 		if *f.value < 0 {
 			return p, &core.ConfigError{Field: f.name, Value: *f.value, Want: "positive"}
@@ -193,18 +194,24 @@ func (p *Params) cycle() []Endpoint {
 // from 1: RetryDelay, doubled for each, up to MaxRetryDelay, less a random part up
 // to a half. It is for those who make cycles of their own.
 func (p *Params) Pause(n int) time.Duration {
-	d, most := p.RetryDelay, p.MaxRetryDelay
-	if d <= 0 {
-		d = DefaultRetryDelay
-	}
-	if most <= 0 {
-		most = max(DefaultMaxRetryDelay, d)
-	}
+	d, most := p.retryDelays()
 	for ; n > 1 && d < most; n-- {
 		d *= 2
 	}
 	d = min(d, most)
 	return d - rand.N(d/2+1)
+}
+
+// retryDelays are RetryDelay and MaxRetryDelay, or their defaults.
+func (p *Params) retryDelays() (first, most time.Duration) {
+	first, most = p.RetryDelay, p.MaxRetryDelay
+	if first <= 0 {
+		first = DefaultRetryDelay
+	}
+	if most <= 0 {
+		most = max(DefaultMaxRetryDelay, first)
+	}
+	return first, most
 }
 
 // dialer is DialContext or the default one.

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"net"
 	"runtime"
-	"sync"
 	"sync/atomic"
 
 	"github.com/tidwall/evio"
@@ -33,11 +32,7 @@ type engine struct {
 	notGrafted error         // why there is no graft though there should be one
 	count      atomic.Int64  // transports, those on their way included
 
-	mu       sync.Mutex
-	queue    []task
-	spare    []task // the queue before, whose memory is used again
-	underway bool   // the loop has been told, or is about to be
-	over     bool   // nothing runs any more
+	tasks stream.Tasks
 
 	// of evio's loop; after its end, of the goroutine that serves
 	transports map[*transport]struct{}
@@ -53,7 +48,7 @@ func newEngine(l *Loop, o *options) *engine {
 		loop: l, relay: o.relay, newGraft: o.graft, token: rand.Text(),
 		ready: make(chan struct{}), ended: make(chan struct{}), transports: map[*transport]struct{}{},
 	}
-	e.clock.Ring = func() { e.add((*expiry)(e)) }
+	e.tasks.Tell, e.clock.Tasks = e.knock, &e.tasks
 	return e
 }
 
@@ -61,14 +56,8 @@ func newEngine(l *Loop, o *options) *engine {
 // itself.
 func (e *engine) finish() {
 	e.dead = true
-	e.mu.Lock()
-	e.over = true
-	rest := e.queue
-	e.queue = nil
-	e.mu.Unlock()
-	for _, t := range rest {
-		t.run()
-	}
+	e.tasks.Close()
+	e.tasks.Run()
 	e.abandonAll()
 	select {
 	case <-e.ready:
@@ -84,7 +73,7 @@ func (e *engine) finish() {
 // abandon ends the transports, on the loop, and waits until it has.
 func (e *engine) abandon() {
 	done := make(chan struct{})
-	if e.add(ending{e, done}) {
+	if e.tasks.Add(ending{e, done}) {
 		<-done
 	}
 }

@@ -97,41 +97,10 @@ func TestLoopsThatAreClosedAtOnceEnd(t *testing.T) {
 	}
 }
 
-// Many loops that come and go, each with connections of the others' numbers.
 func TestWakesOfEndedTransportsReachNobody(t *testing.T) {
-	for range 10 {
-		l := start(t)
-		h := &looptest.Handler{}
-		looptest.Attach(t, l, h)
-		var wg sync.WaitGroup
-		stop := make(chan struct{})
-		for range 2 {
-			wg.Go(func() {
-				for {
-					select {
-					case <-stop:
-						return
-					default:
-						h.T.Wake()
-					}
-				}
-			})
-		}
-		end(t, l)
-		// A descriptor of a number that the loop has freed: a stray byte would be
-		// read from it.
-		a, b := looptest.Pair(t)
-		for range 100 {
-			h.T.Wake()
-		}
-		close(stop)
-		wg.Wait()
-		a.Close()
-		b.SetDeadline(time.Now().Add(bound))
-		if n, err := b.Read(make([]byte, 10)); n != 0 || err != io.EOF {
-			t.Errorf("%d bytes came, %v", n, err)
-		}
-	}
+	looptest.WakesAfterTheEnd(t, func() adapters.Loop {
+		return start(t, evio.WithErrorHandler(func(err error) { t.Error(err) }))
+	})
 }
 
 // Connections that come and go get each other's numbers, and events that were

@@ -95,7 +95,7 @@ func (l *Loop) Attach(conn net.Conn, h adapters.Handler) error {
 func (l *Loop) begin(t *transport) bool {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	return !l.closed && t.engine.add((*arrival)(t))
+	return !l.closed && t.engine.tasks.Add((*arrival)(t))
 }
 
 // quietest is the engine with the fewest transports.

@@ -138,7 +138,7 @@ func (e *engine) stop() {
 	}
 	numbers.Lock()
 	defer numbers.Unlock()
-	e.add((*quit)(e))
+	e.tasks.Add((*quit)(e))
 	<-e.ended
 }
 

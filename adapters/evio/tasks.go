@@ -10,27 +10,6 @@ import (
 	"github.com/tidwall/evio"
 )
 
-// task is something to be done on an engine's loop.
-type task interface{ run() }
-
-// add has the task run soon, unless everything has ended. Any goroutine may call
-// it.
-func (e *engine) add(t task) bool {
-	e.mu.Lock()
-	if e.over {
-		e.mu.Unlock()
-		return false
-	}
-	e.queue = append(e.queue, t)
-	first := !e.underway
-	e.underway = true
-	e.mu.Unlock()
-	if first {
-		e.knock()
-	}
-	return true
-}
-
 var knock = []byte{0}
 
 // knock has evio call data. There is one byte on its way at most, so this does
@@ -41,32 +20,14 @@ func (e *engine) knock() {
 	}
 }
 
-// keepTasks bounds the queue that is kept.
-const keepTasks = 4096
-
-// run runs the tasks that are there when it begins. Those that they add have to
-// wait until evio has looked at its sockets.
+// run runs the tasks. Those that they add have to wait until evio has looked at its
+// sockets.
 func (e *engine) run() evio.Action {
-	e.mu.Lock()
-	batch := e.queue
-	e.queue = e.spare[:0]
-	e.mu.Unlock()
-	for i, t := range batch {
-		batch[i] = nil
-		t.run()
-	}
+	more := e.tasks.Run()
 	if e.quitting {
 		return evio.Shutdown
 	}
-	if cap(batch) > keepTasks {
-		batch = nil
-	}
-	e.mu.Lock()
-	e.spare = batch
-	e.underway = len(e.queue) > 0
-	again := e.underway
-	e.mu.Unlock()
-	if again {
+	if more {
 		e.knock()
 	}
 	return evio.None
@@ -75,7 +36,12 @@ func (e *engine) run() evio.Action {
 // quit ends the loop.
 type quit engine
 
-func (q *quit) run() { q.quitting = true }
+// Run implements stream.Task. Evio closes all connections next, and that of knock is
+// among them.
+func (q *quit) Run() {
+	q.quitting = true
+	q.tasks.Close()
+}
 
 // ending ends all transports.
 type ending struct {
@@ -83,7 +49,8 @@ type ending struct {
 	done chan struct{}
 }
 
-func (n ending) run() {
+// Run implements stream.Task.
+func (n ending) Run() {
 	n.e.abandonAll()
 	close(n.done)
 }
@@ -94,15 +61,12 @@ type (
 	wake    transport
 )
 
-func (a *arrival) run() {
+// Run implements stream.Task.
+func (a *arrival) Run() {
 	t := (*transport)(a)
 	t.engine.transports[t] = struct{}{}
 	t.Open(nil)
 }
 
-func (w *wake) run() { w.Woken() }
-
-// expiry is what the clock rings for.
-type expiry engine
-
-func (x *expiry) run() { x.clock.Expire() }
+// Run implements stream.Task.
+func (w *wake) Run() { w.Woken() }

@@ -113,7 +113,7 @@ func (t *transport) Arm(at instant.Instant) { t.engine.clock.Set(&t.Transport, a
 func (t *transport) Report(err error) { t.engine.loop.report(err) }
 
 // Rouse implements stream.Engine. An engine that has ended has no use for it.
-func (t *transport) Rouse() { t.engine.add((*wake)(t)) }
+func (t *transport) Rouse() { t.engine.tasks.Add((*wake)(t)) }
 
 // Release implements stream.Engine.
 func (t *transport) Release() {

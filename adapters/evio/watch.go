@@ -114,12 +114,12 @@ func (w *watch) close() {
 // tell goes over to evio's loop.
 func (w *watch) tell(events ioloop.Events) {
 	if w.told.Or(uint32(events)) == 0 {
-		w.t.engine.add(w)
+		w.t.engine.tasks.Add(w)
 	}
 }
 
-// run is on evio's loop.
-func (w *watch) run() {
+// Run is on evio's loop.
+func (w *watch) Run() {
 	t, events := w.t, ioloop.Events(w.told.Swap(0))
 	w.asked &^= events
 	if events&ioloop.Write != 0 && t.watch == w {

@@ -71,7 +71,7 @@ func (t *transport) setReading(on bool) error {
 	}
 	r.paused = !on
 	if len(r.held) > 0 {
-		t.runner.add((*delivery)(t))
+		t.runner.tasks.Add((*delivery)(t))
 	}
 	return nil
 }

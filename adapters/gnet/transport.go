@@ -159,7 +159,7 @@ func (t *transport) Report(err error) { t.loop.report(err) }
 // Rouse implements stream.Engine.
 func (t *transport) Rouse() {
 	if t.runner != nil {
-		t.runner.add((*wake)(t))
+		t.runner.tasks.Add((*wake)(t))
 	}
 }
 
@@ -190,10 +190,11 @@ type (
 	delivery transport
 )
 
-func (w *wake) run() { w.Woken() }
+// Run implements stream.Task.
+func (w *wake) Run() { w.Woken() }
 
-// run passes on what came while reading was to be stopped.
-func (d *delivery) run() {
+// Run passes on what came while reading was to be stopped.
+func (d *delivery) Run() {
 	if p := d.reader.held; !d.reader.paused && len(p) > 0 {
 		d.reader.held = nil
 		d.Input(p)

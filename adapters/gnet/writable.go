@@ -73,9 +73,10 @@ func (w *writeWatch) end() {
 }
 
 // tell goes back to gnet's loop.
-func (w *writeWatch) tell() { w.t.runner.add(w) }
+func (w *writeWatch) tell() { w.t.runner.tasks.Add(w) }
 
-func (w *writeWatch) run() {
+// Run implements stream.Task.
+func (w *writeWatch) Run() {
 	if w.t.writing == w {
 		w.t.writing = nil
 		w.t.Writable()

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/haypile/haypile/adapters"
-	"github.com/haypile/haypile/internal/vector"
+	"github.com/haypile/haypile/internal/descriptor"
 )
 
 // output is what the handler wrote and the kernel has not taken: one buffer is
@@ -28,8 +28,6 @@ const (
 	writeSize = 256 << 10
 	// soonCalls bounds the system calls of a goroutine that has other things to do.
 	soonCalls = 4
-	// directSize is from how much on a Write is not copied: a system call costs less.
-	directSize = 16 << 10
 	// keepSize bounds the buffers that are kept for reuse.
 	keepSize = 1 << 20
 )
@@ -50,7 +48,7 @@ func (t *transport) Write(segs [][]byte) {
 		return
 	}
 	n := 0
-	if vector.Pays(segs, directSize) {
+	if descriptor.Pays(t.out.buffered, segs) {
 		n = t.writeDirectly(segs)
 	}
 	for _, s := range segs {
@@ -73,17 +71,16 @@ func (o *output) add(p []byte) {
 }
 
 // writeDirectly writes what the kernel takes at once of the little that is queued and
-// of the segments, and tells how much of these it was; where more is queued, or
-// somebody is writing, nothing. It is called under mu and gives that up while it
-// writes.
+// of the segments, and tells how much of these it was: nothing where somebody is
+// writing. It is called under mu and gives that up while it writes.
 func (t *transport) writeDirectly(segs [][]byte) int {
 	o := &t.out
-	if o.flushing || o.dropped || o.buffered >= directSize || len(o.rest) > 0 {
+	if o.flushing || o.dropped || len(o.rest) > 0 {
 		return 0
 	}
 	o.flushing = true
 	little := o.take()
-	v := vector.Of(little, segs, writeSize)
+	v := descriptor.VectorOf(little, segs, writeSize)
 	defer v.Free()
 	t.mu.Unlock()
 	n, err := t.socket.tryVector(v)

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"net"
 
-	"github.com/haypile/haypile/internal/vector"
+	"github.com/haypile/haypile/internal/descriptor"
 )
 
 // socket is how a connection is read and written without waiting.
@@ -16,7 +16,7 @@ type socket interface {
 	// rest, and for sockets that cannot tell.
 	tryWrite(p []byte) (int, error)
 	// tryVector is tryWrite of what does not lie together.
-	tryVector(v *vector.Vector) (int, error)
+	tryVector(v *descriptor.Vector) (int, error)
 	// write waits until the kernel takes some of p.
 	write(p []byte) (int, error)
 	// doze is told whether input is left unread for now.
@@ -49,7 +49,7 @@ func (s *plainSocket) read(t *transport) error {
 
 func (s *plainSocket) tryWrite([]byte) (int, error) { return 0, errWouldBlock }
 
-func (s *plainSocket) tryVector(*vector.Vector) (int, error) { return 0, errWouldBlock }
+func (s *plainSocket) tryVector(*descriptor.Vector) (int, error) { return 0, errWouldBlock }
 
 // plainWriteSize bounds a Write, so that Buffered follows what has left.
 const plainWriteSize = 64 << 10

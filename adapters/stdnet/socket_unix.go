@@ -9,7 +9,7 @@ import (
 	"sync"
 	"syscall"
 
-	"github.com/haypile/haypile/internal/vector"
+	"github.com/haypile/haypile/internal/descriptor"
 )
 
 // What one system call reads: little, until there is more than that to read.
@@ -78,7 +78,7 @@ type rawSocket struct {
 		tryVector func(fd uintptr) bool
 		wait      func(fd uintptr) bool
 		p         []byte
-		v         *vector.Vector
+		v         *descriptor.Vector
 		n         int
 		err       error
 	}
@@ -106,7 +106,7 @@ func (s *rawSocket) read(t *transport) error {
 func (s *rawSocket) readOnce(fd uintptr) bool {
 	in := &s.in
 	in.buf = takeBuffer(in.bulk)
-	in.n, in.err = uninterrupted(func() (int, error) { return syscall.Read(int(fd), in.buf) })
+	in.n, in.err = descriptor.Read(int(fd), in.buf)
 	if in.n == 0 {
 		giveBuffer(in.buf)
 		in.buf = nil
@@ -119,7 +119,7 @@ func (s *rawSocket) tryWrite(p []byte) (int, error) {
 	return s.whole(len(p), s.out.try)
 }
 
-func (s *rawSocket) tryVector(v *vector.Vector) (int, error) {
+func (s *rawSocket) tryVector(v *descriptor.Vector) (int, error) {
 	s.out.v = v
 	return s.whole(v.Size(), s.out.tryVector)
 }
@@ -155,13 +155,13 @@ func (s *rawSocket) writeBy(call func(fd uintptr) bool) (int, error) {
 
 // writeOnce does not have the runtime wait, whatever the kernel took.
 func (s *rawSocket) writeOnce(fd uintptr) bool {
-	s.out.n, s.out.err = uninterrupted(func() (int, error) { return syscall.Write(int(fd), s.out.p) })
+	s.out.n, s.out.err = descriptor.Write(int(fd), s.out.p)
 	return true
 }
 
 // writeVector is writeOnce of a vector.
 func (s *rawSocket) writeVector(fd uintptr) bool {
-	s.out.n, s.out.err = uninterrupted(func() (int, error) { return s.out.v.Write(int(fd)) })
+	s.out.n, s.out.err = s.out.v.Write(int(fd))
 	return true
 }
 
@@ -169,16 +169,6 @@ func (s *rawSocket) writeVector(fd uintptr) bool {
 func (s *rawSocket) writeSome(fd uintptr) bool {
 	s.writeOnce(fd)
 	return s.out.err != syscall.EAGAIN
-}
-
-// uninterrupted makes a system call again for as long as signals break it off.
-func uninterrupted(call func() (int, error)) (int, error) {
-	for {
-		n, err := call()
-		if err != syscall.EINTR {
-			return max(n, 0), err
-		}
-	}
 }
 
 // failure dresses a system call's error as package net does.

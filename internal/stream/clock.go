@@ -8,8 +8,7 @@ import (
 
 // Clock has one timer of Go's for all transports of a loop that has no timers.
 type Clock struct {
-	// Ring has the loop call Expire. It runs on a goroutine of its own.
-	Ring func()
+	Tasks *Tasks // of the loop; the clock is one of them when the timer has fired
 
 	alarms Alarms
 	timer  *time.Timer
@@ -22,8 +21,8 @@ func (c *Clock) Set(t *Transport, at instant.Instant) {
 	c.wind()
 }
 
-// Expire calls Expired of those that are due.
-func (c *Clock) Expire() {
+// Run implements Task. It calls Expired of those that are due.
+func (c *Clock) Run() {
 	c.at = 0
 	c.alarms.Expire()
 	c.wind()
@@ -37,7 +36,7 @@ func (c *Clock) wind() {
 	}
 	c.at = next
 	if c.timer == nil {
-		c.timer = time.AfterFunc(next.Until(), c.Ring)
+		c.timer = time.AfterFunc(next.Until(), func() { c.Tasks.Add(c) })
 		return
 	}
 	c.timer.Reset(next.Until())

@@ -4,7 +4,7 @@ import (
 	"sync"
 
 	"github.com/haypile/haypile/adapters"
-	"github.com/haypile/haypile/internal/vector"
+	"github.com/haypile/haypile/internal/descriptor"
 )
 
 // buffers hold output, and are shared by all transports, so that an idle one
@@ -14,9 +14,6 @@ var buffers = sync.Pool{New: func() any { return new([]byte) }}
 // keepOutput bounds the buffers that are kept.
 const keepOutput = 1 << 20
 
-// directSize is from how much on a Write is not copied: a system call costs less.
-const directSize = 16 << 10
-
 // Write implements adapters.Transport. What is written during a handler call is
 // sent when that returns, as one, but for much of it, which is sent at once.
 func (t *Transport) Write(segs [][]byte) {
@@ -24,7 +21,7 @@ func (t *Transport) Write(segs [][]byte) {
 		return
 	}
 	n := 0
-	if t.Buffered() < directSize && vector.Pays(segs, directSize) {
+	if descriptor.Pays(t.Buffered(), segs) {
 		n = t.writeDirectly(segs)
 	}
 	for _, s := range segs {
@@ -41,7 +38,7 @@ func (t *Transport) writeDirectly(segs [][]byte) int {
 	if t.out != nil {
 		little = (*t.out)[t.off:]
 	}
-	v := vector.Of(little, segs, adapters.HighWater)
+	v := descriptor.VectorOf(little, segs, adapters.HighWater)
 	defer v.Free()
 	n, err := writeVector(t.fd, v)
 	if err == errWouldBlock {

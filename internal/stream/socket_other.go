@@ -6,7 +6,7 @@ import (
 	"errors"
 	"net"
 
-	"github.com/haypile/haypile/internal/vector"
+	"github.com/haypile/haypile/internal/descriptor"
 )
 
 var errWouldBlock = errors.New("amqp: would block")
@@ -20,7 +20,7 @@ func Pollable(net.Conn) bool { return false }
 // CloseDescriptor needs a system that has descriptors.
 func CloseDescriptor(int) {}
 
-func readSocket(int, []byte) (int, error)          { return 0, errors.ErrUnsupported }
-func writeSocket(int, []byte) (int, error)         { return 0, errors.ErrUnsupported }
-func writeVector(int, *vector.Vector) (int, error) { return 0, errors.ErrUnsupported }
-func shutdownWrite(int) error                      { return errors.ErrUnsupported }
+func readSocket(int, []byte) (int, error)              { return 0, errors.ErrUnsupported }
+func writeSocket(int, []byte) (int, error)             { return 0, errors.ErrUnsupported }
+func writeVector(int, *descriptor.Vector) (int, error) { return 0, errors.ErrUnsupported }
+func shutdownWrite(int) error                          { return errors.ErrUnsupported }

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/haypile/haypile/adapters"
-	"github.com/haypile/haypile/internal/vector"
+	"github.com/haypile/haypile/internal/descriptor"
 )
 
 // TakeDescriptor is a second descriptor of the connection's socket, which Go's
@@ -58,32 +58,28 @@ var errWouldBlock = errors.New("amqp: would block")
 
 // readSocket reads what there is: 0 and no error is the end; errWouldBlock.
 func readSocket(fd int, p []byte) (int, error) {
-	return uninterrupted("read", func() (int, error) { return unix.Read(fd, p) })
+	n, err := descriptor.Read(fd, p)
+	return n, dressed("read", err)
 }
 
 // writeSocket writes what the kernel takes.
 func writeSocket(fd int, p []byte) (int, error) {
-	return uninterrupted("write", func() (int, error) { return unix.Write(fd, p) })
+	n, err := descriptor.Write(fd, p)
+	return n, dressed("write", err)
 }
 
 // writeVector writes of it what the kernel takes.
-func writeVector(fd int, v *vector.Vector) (int, error) {
-	return uninterrupted("write", func() (int, error) { return v.Write(fd) })
+func writeVector(fd int, v *descriptor.Vector) (int, error) {
+	n, err := v.Write(fd)
+	return n, dressed("write", err)
 }
 
-// uninterrupted makes a system call again for as long as signals break it off.
-func uninterrupted(name string, call func() (int, error)) (int, error) {
-	for {
-		switch n, err := call(); err {
-		case nil:
-			return n, nil
-		case unix.EINTR:
-		case unix.EAGAIN:
-			return 0, errWouldBlock
-		default:
-			return 0, os.NewSyscallError(name, err)
-		}
+// dressed is a system call's error as package os has it, but for errWouldBlock.
+func dressed(call string, err error) error {
+	if err == unix.EAGAIN {
+		return errWouldBlock
 	}
+	return os.NewSyscallError(call, err)
 }
 
 func shutdownWrite(fd int) error { return unix.Shutdown(fd, unix.SHUT_WR) }

@@ -1,4 +1,4 @@
-package vector
+package descriptor
 
 import "sync"
 
@@ -15,12 +15,12 @@ type Vector struct {
 
 var vectors = sync.Pool{New: func() any { return new(Vector) }}
 
-// New is an empty Vector, to be freed.
-func New() *Vector { return vectors.Get().(*Vector) }
+// NewVector is an empty Vector, to be freed.
+func NewVector() *Vector { return vectors.Get().(*Vector) }
 
-// Of has all of what waits and, of the pieces, up to limit bytes. It is to be freed.
-func Of(waiting []byte, pieces [][]byte, limit int) *Vector {
-	v := New()
+// VectorOf has all of what waits and, of the pieces, up to limit bytes. It is to be freed.
+func VectorOf(waiting []byte, pieces [][]byte, limit int) *Vector {
+	v := NewVector()
 	if len(waiting) > 0 {
 		v.Add(waiting, len(waiting))
 	}
@@ -54,12 +54,18 @@ func (v *Vector) Add(p []byte, limit int) bool {
 // Size is the number of bytes in v.
 func (v *Vector) Size() int { return v.size }
 
-// Pays tells that pieces of so many bytes are better written by a call of their own than
-// copied.
-func Pays(pieces [][]byte, least int) bool {
+// directSize is from how much on output is not copied: a system call costs less.
+const directSize = 16 << 10
+
+// Pays tells that pieces are better written by a call of their own, which takes along
+// the bytes that wait, than copied to these.
+func Pays(waiting int, pieces [][]byte) bool {
+	if waiting >= directSize || !gathers && len(pieces) > 1 {
+		return false
+	}
 	n := 0
 	for _, p := range pieces {
 		n += len(p)
 	}
-	return n >= least && (Gathers || len(pieces) == 1)
+	return n >= directSize
 }

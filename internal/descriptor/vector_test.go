@@ -1,14 +1,15 @@
 //go:build unix
 
-package vector_test
+package descriptor_test
 
 import (
 	"bytes"
 	"math/rand/v2"
+	"runtime"
 	"syscall"
 	"testing"
 
-	"github.com/haypile/haypile/internal/vector"
+	"github.com/haypile/haypile/internal/descriptor"
 )
 
 // pair is a socket that does not block and its peer.
@@ -41,7 +42,7 @@ func receive(t *testing.T, fd, n int) []byte {
 func TestPiecesArriveInOrder(t *testing.T) {
 	ours, peer := pair(t)
 	for _, sizes := range [][]int{{5}, {1, 2, 3}, {0, 7, 0, 20000, 1}} {
-		v := vector.New()
+		v := descriptor.NewVector()
 		var want []byte
 		for i, n := range sizes {
 			p := bytes.Repeat([]byte{byte('a' + i)}, n)
@@ -68,7 +69,7 @@ func TestAKernelThatTakesNoMoreIsTold(t *testing.T) {
 	}
 	at := 0
 	for {
-		v := vector.New()
+		v := descriptor.NewVector()
 		v.Add(p[at:at+1000], 1<<20)
 		v.Add(p[at+1000:at+200000], 1<<20)
 		n, err := v.Write(ours)
@@ -86,8 +87,29 @@ func TestAKernelThatTakesNoMoreIsTold(t *testing.T) {
 	}
 }
 
+func TestMuchIsWrittenDirectlyWhereLittleWaits(t *testing.T) {
+	much := make([]byte, 16<<10)
+	half := much[:len(much)/2]
+	for name, c := range map[string]struct {
+		waiting int
+		pieces  [][]byte
+		want    bool
+	}{
+		"much":                 {0, [][]byte{much}, true},
+		"much behind a little": {len(half), [][]byte{much}, true},
+		"much behind much":     {len(much), [][]byte{much}, false},
+		"a little":             {0, [][]byte{half}, false},
+		"a little behind some": {len(half), [][]byte{half}, false},
+		"much in pieces":       {0, [][]byte{half, half}, runtime.GOOS == "linux"},
+	} {
+		if got := descriptor.Pays(c.waiting, c.pieces); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
 func TestAVectorIsBounded(t *testing.T) {
-	v := vector.New()
+	v := descriptor.NewVector()
 	defer v.Free()
 	if v.Add(make([]byte, 30), 20) || v.Size() != 20 {
 		t.Errorf("%d bytes of 30 are in it, the limit is 20", v.Size())
@@ -95,7 +117,7 @@ func TestAVectorIsBounded(t *testing.T) {
 	if v.Add([]byte("x"), 20) || v.Size() != 20 {
 		t.Error("more was added")
 	}
-	many := vector.New()
+	many := descriptor.NewVector()
 	defer many.Free()
 	n := 0
 	for many.Add([]byte("x"), 1<<20) {

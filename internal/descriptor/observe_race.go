@@ -1,6 +1,6 @@
 //go:build race && linux
 
-package vector
+package descriptor
 
 import (
 	"runtime"

@@ -1,5 +1,5 @@
 //go:build !race && linux
 
-package vector
+package descriptor
 
 func observe([]byte) {}
