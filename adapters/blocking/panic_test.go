@@ -12,9 +12,20 @@ import (
 	"github.com/haypile/haypile/core/wire"
 )
 
+// panicAt is a trace that panics when such a method is sent for the n-th time.
+func panicAt(method wire.MethodID, n int) blocking.Option {
+	var sent atomic.Int64
+	return blocking.WithParams(func(p *blocking.Params) {
+		p.Client.Trace = func(f *core.TraceFrame) {
+			if f.Sent && f.Type == wire.FrameMethod && f.Method == method && sent.Add(1) == int64(n) {
+				panic("tracing")
+			}
+		}
+	})
+}
+
 // A panic of the program's on the loop costs the connection, which comes back.
 func TestAPanicOnTheLoopIsALostConnection(t *testing.T) {
-	var panicked atomic.Bool
 	var published [10]atomic.Uint64 // by connection
 	r := connectRestarting(t, func(conn int) answer {
 		return func(s *fakebroker.Session, m wire.Method, n uint16, _ []byte) {
@@ -25,13 +36,7 @@ func TestAPanicOnTheLoopIsALostConnection(t *testing.T) {
 				s.Send(n, &wire.QueueDeclareOk{Queue: "q"})
 			}
 		}
-	}, blocking.WithParams(func(p *blocking.Params) {
-		p.Client.Trace = func(f *core.TraceFrame) {
-			if f.Sent && f.Type == wire.FrameMethod && f.Method == wire.BasicPublishID && !panicked.Swap(true) {
-				panic("tracing")
-			}
-		}
-	}))
+	}, panicAt(wire.BasicPublishID, 1))
 	ctx := testContext(t)
 	if err := r.ch.ConfirmSelect(ctx); err != nil {
 		t.Fatal(err)
@@ -64,5 +69,14 @@ func TestAPanicOnTheLoopIsALostConnection(t *testing.T) {
 		if _, err := r.ch.QueueDeclare(ctx, &blocking.QueueDeclare{Queue: "q", Passive: true}); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// The first message with a confirm turns these on, before its body is lent.
+func TestAHugeBodyIsItsPublishersAgainAfterAPanicBeforeIt(t *testing.T) {
+	r := connectRestarting(t, nil, panicAt(wire.ConfirmSelectID, 1))
+	err := r.ch.PublishConfirm(testContext(t), &blocking.Publishing{Body: hugeBody()})
+	if !errors.Is(err, blocking.ErrUnknownOutcome) {
+		t.Errorf("published: %v", err)
 	}
 }
