@@ -80,3 +80,47 @@ func TestAHugeBodyIsItsPublishersAgainAfterAPanicBeforeIt(t *testing.T) {
 		t.Errorf("published: %v", err)
 	}
 }
+
+// Some of them were sent before it, some were not. All come once, in their order, on
+// the connection after it.
+func TestAPanicWhileMessagesArePublishedAgain(t *testing.T) {
+	const messages = "abcd"
+	got := make(chan byte, 2*len(messages))
+	tag := uint64(0)
+	r := connectRestarting(t, func(conn int) answer {
+		return func(s *fakebroker.Session, m wire.Method, n uint16, body []byte) {
+			if m.ID() == wire.BasicPublishID && conn == 2 {
+				got <- body[0]
+				tag++
+				s.Send(n, &wire.BasicAck{DeliveryTag: tag})
+			}
+		}
+	}, blocking.WithRecovery(&blocking.Recovery{Republish: true}), panicAt(wire.BasicPublishID, len(messages)+3))
+	ctx := testContext(t)
+	var handles []*blocking.Deferred
+	for i := range messages {
+		d, err := r.ch.PublishDeferred(ctx, &blocking.Publishing{Body: []byte(messages[i : i+1])})
+		if err != nil {
+			t.Fatal(err)
+		}
+		handles = append(handles, d)
+	}
+	awaitPublished(t, r.conn, uint64(len(messages)))
+	r.lose(t)
+	for i, d := range handles {
+		if err := d.Wait(ctx); err != nil {
+			t.Fatalf("message %d: %v", i, err)
+		}
+	}
+	if err := r.ch.Close(ctx); err != nil {
+		t.Error(err)
+	}
+	close(got)
+	var all []byte
+	for c := range got {
+		all = append(all, c)
+	}
+	if string(all) != messages {
+		t.Errorf("%q came, not %q", all, messages)
+	}
+}
