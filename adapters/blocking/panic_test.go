@@ -1,7 +1,9 @@
 package blocking_test
 
 import (
+	"context"
 	"errors"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -123,4 +125,61 @@ func TestAPanicWhileMessagesArePublishedAgain(t *testing.T) {
 	if string(all) != messages {
 		t.Errorf("%q came, not %q", all, messages)
 	}
+}
+
+// What waits until a channel is open again is not lost with the first of it.
+func TestAPanicInWhatWaitedForAChannelIsAboutOneCallAlone(t *testing.T) {
+	const waiting = 20
+	hold := make(chan struct{})
+	var calling sync.WaitGroup
+	calling.Add(1 + waiting)
+	b := connectStrict(t, &strict{hold: hold}, panicAt(wire.QueueDeclareID, 2), blocking.WithHooks(blocking.Hooks{
+		Call: func(_ context.Context, _ *blocking.Channel, m blocking.MethodID) func(error) {
+			if m == wire.QueueDeclareID {
+				calling.Done()
+			}
+			return nil
+		},
+	}))
+	ctx := testContext(t)
+	consuming, stop := context.WithCancel(ctx)
+	var consumer sync.WaitGroup
+	begun := make(chan struct{}, 10)
+	consumer.Go(func() {
+		for range b.ch.Consume(consuming, &blocking.Consume{Queue: "q", NoAck: true}) {
+			begun <- struct{}{}
+		}
+	})
+	<-begun
+	other, err := b.conn.Channel(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.ch.QueueDeclare(ctx, &blocking.QueueDeclare{Queue: "bad"}); !errors.Is(err, blocking.NotFound) {
+		t.Fatal(err)
+	}
+	results := make(chan error)
+	for range waiting {
+		go func() {
+			_, err := b.ch.QueueDeclare(ctx, &blocking.QueueDeclare{Queue: "q"})
+			results <- err
+		}()
+	}
+	calling.Wait()
+	if err := other.Publish(ctx, &blocking.Publishing{}); err != nil {
+		t.Fatal(err)
+	}
+	awaitPublished(t, b.conn, 1) // by then they have come to the loop
+	close(hold)
+	failed := 0
+	for range waiting {
+		if err := <-results; err != nil {
+			failed++
+		}
+	}
+	if failed != 1 {
+		t.Errorf("%d of the calls failed, not one", failed)
+	}
+	stop()
+	consumer.Wait()
 }
