@@ -209,16 +209,17 @@ func (p *pending) overtakable() bool {
 }
 
 // take removes the i-th request. Those before it that have no reply have been
-// passed.
+// passed. It is the last to go: where the trace of what is let go panics, it fails with
+// the channel.
 func (ch *Channel) take(i int) pending {
-	p := ch.pending.remove(i)
-	for i--; i >= 0; i-- {
-		if ch.pending.at(i).want == noReply {
-			ch.passed(ch.pending.remove(i))
+	for before := i - 1; before >= 0; before-- {
+		if ch.pending.at(before).want == noReply {
+			ch.passed(ch.pending.remove(before))
+			i--
 		}
 	}
 	ch.conn.replied(ch)
-	return p
+	return ch.pending.remove(i)
 }
 
 // passed is told that a reply came to a request behind a cancel without reply.

@@ -244,7 +244,6 @@ func (ch *Channel) end() {
 func (ch *Channel) tell() {
 	ch.abandon()
 	ch.conn.dropHeld(ch)
-	ch.conn.replied(ch)
 	ch.consumers = consumers{}
 	if s := ch.serving; s != nil {
 		ch.conn.unanswered -= uint32(s.owed.len())
@@ -256,7 +255,8 @@ func (ch *Channel) tell() {
 	}
 	defer ch.tellClose()
 	defer ch.failPending(reason)
-	ch.endStream(reason)
+	defer ch.endStream(reason)
+	ch.conn.replied(ch)
 }
 
 func (ch *Channel) tellClose() {

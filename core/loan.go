@@ -17,10 +17,10 @@ func (ch *Channel) PublishLoan(p *Publishing, release func(error)) (seq uint64, 
 }
 
 // CopyLoans makes copies of what has not been sent of loans of that body, from its
-// first byte on, and so gives them back: each release runs in the next Feed or Tick. It
-// is for lenders who cannot wait for a transport that is slow to take them. A loan that
-// ClientConfig.Serial holds back on a channel that is being closed comes back with the
-// channel's end.
+// first byte on, and so gives them back: each release runs in the next Feed, Tick or
+// Lost. It is for lenders who cannot wait for a transport that is slow to take them. A
+// loan that ClientConfig.Serial holds back on a channel that is being closed comes back
+// with the channel's end.
 func (c *Conn) CopyLoans(body []byte) {
 	if len(body) == 0 {
 		return

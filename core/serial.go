@@ -109,8 +109,8 @@ func (c *Conn) replied(ch *Channel) {
 		}
 		n := len(c.out.room())
 		s.held.move(&c.out, call.size, call.refs)
+		c.sent(call.ch, call.kind, call.p) // before the trace, which may panic
 		c.traceSent(n)
-		c.sent(call.ch, call.kind, call.p)
 	}
 }
 

@@ -128,3 +128,33 @@ func TestTheAnswerToASecretLetsHeldBackCallsGo(t *testing.T) {
 	b.told("secret: <nil>")
 	b.sent("1 basic.qos")
 }
+
+// A panic in the trace of what is let go leaves nobody without an end: not who waits for
+// it, nor who waited for what let it go.
+func TestAPanicWhenCallsAreLetGoIsTheEndOfAll(t *testing.T) {
+	for name, reply := range map[string]wire.Method{
+		"by a reply": &wire.QueueDeclareOk{},
+		"by the end": &wire.ChannelClose{ReplyCode: wire.NotFound},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := opened(t, core.ClientConfig{Serial: true, Trace: func(f *core.TraceFrame) {
+				if f.Sent && f.Method == wire.QueuePurgeID {
+					panic("in a trace")
+				}
+			}})
+			first, second := b.channel(), b.channel()
+			told := 0
+			ok(t, first.QueueDeclare(&wire.QueueDeclare{}, func(*wire.QueueDeclareOk, error) { told++ }))
+			ok(t, second.QueuePurge(&wire.QueuePurge{}, func(*wire.QueuePurgeOk, error) { told++ }))
+			ok(t, second.QueueDelete(&wire.QueueDelete{}, func(*wire.QueueDeleteOk, error) { told++ }))
+			func() {
+				defer func() { _ = recover() }()
+				b.method(1, reply)
+			}()
+			b.c.Lost(errors.New("panicked"), b.now)
+			if told != 3 {
+				t.Errorf("%d of 3 requests were told of their end", told)
+			}
+		})
+	}
+}

@@ -179,13 +179,14 @@ func (h *channelHandler) OnFlow(_ *core.Channel, active bool) {
 	}
 }
 
-// runStalled does what was put aside.
+// runStalled does what was put aside. Panics are as in runBatch.
 func (ch *Channel) runStalled() {
 	left := ch.stalled
 	ch.stalled = nil
 	defer func() {
-		for i := range left { // after a panic of the program's own code
-			left[i].op.fail(ErrUnknownOutcome)
+		if len(left) > 0 {
+			left[0].op.fail(ErrUnknownOutcome)
+			ch.stalled = append(ch.stalled, left[1:]...)
 		}
 	}()
 	for len(left) > 0 {

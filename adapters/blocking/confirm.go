@@ -127,13 +127,15 @@ func (ch *Channel) settle(o *outcome, err error) {
 // not confirm any more.
 func (ch *Channel) loseConfirms(reason error) {
 	resend := !refuses(reason, wire.BasicPublishID)
+	var again []*outcome
 	ch.take(0, math.MaxUint64, func(o *outcome) {
 		if o.err = nil; o.kept != nil && resend {
-			ch.again = append(ch.again, o)
+			again = append(again, o)
 		} else {
 			ch.settle(o, because(ErrUnknownOutcome, reason))
 		}
 	})
+	ch.again = append(again, ch.again...) // what a panic kept from being sent again
 }
 
 // republish sends a message that was kept.

@@ -32,14 +32,18 @@
 // # Order
 //
 // The calls of one goroutine reach the broker in the order in which they were
-// made, on whatever channels. Publish and the acks of a Delivery return at once:
-// they are queued and leave, many in one write, as soon as the connection's
-// goroutine gets to run.
+// made, on whatever channels. Publish and the acks of a Delivery return at once, but
+// for bodies of 256 KiB or more: they are queued and leave, many in one write, as soon
+// as the connection's goroutine gets to run.
 //
 // # Goroutines
 //
 // No code of the user's runs where the connection does, so working on a message
-// for minutes, in the loop body or elsewhere, costs no heartbeat.
+// for minutes, in the loop body or elsewhere, costs no heartbeat. The exceptions are
+// Trace and Mechanisms of Params.Client, and Recovery.Filter: they hold up the
+// connection, and may run within any call, in the caller's goroutine. So they must
+// return soon, call nothing of the connection, and take no lock that is held during
+// calls. A panic of theirs costs the connection, which comes back like one that is lost.
 //
 // # Publishing
 //

@@ -32,7 +32,8 @@ type lending struct {
 // How far a body is.
 const (
 	lendingQueued    int32 = iota
-	lendingTaken           // by the loop
+	lendingTaken           // by the loop, which has not lent it yet
+	lendingLent            // to core, which gives it back
 	lendingWithdrawn       // by the publisher: the message is not sent
 )
 
@@ -80,6 +81,18 @@ func (ch *Channel) borrow(body []byte) *lending {
 // take tells the loop, once, whether the message is still to be sent.
 func (l *lending) take() bool { return l.state.CompareAndSwap(lendingQueued, lendingTaken) }
 
+// giveUp is told by the loop that the message will not be sent, or that its sending
+// met a panic. False: its publisher had withdrawn it.
+func (l *lending) giveUp(err error) bool {
+	switch {
+	case l.take() || l.state.Load() == lendingTaken:
+		l.back(err) // from here on it may be another's
+	case l.state.Load() == lendingWithdrawn:
+		return false
+	}
+	return true
+}
+
 // awaitBack waits until the publisher's memory is not needed any more. The error is
 // the context's when the message was not sent for that reason. That the connection or
 // the channel has ended is told by the outcome, where there is one.
@@ -106,6 +119,7 @@ func (ch *Channel) publishOrLend(p *core.Publishing, l *lending) (seq uint64, er
 	if l == nil {
 		return ch.core.Publish(p)
 	}
+	l.state.Store(lendingLent)
 	if seq, err = ch.core.PublishLoan(p, l.back); err != nil {
 		l.back(err)
 	}

@@ -16,9 +16,10 @@ import (
 // to be sent: 256 KiB, if that is less, with a body of 16 KiB or more.
 //
 // A body of 256 KiB or more is sent from where it is, unless WithFailFast is set, so
-// Publish waits until the transport has taken it. When ctx ends before, what is left
-// is copied and the error is nil, since a message that has begun cannot be withdrawn.
-// Nor is it an error when the connection is lost meanwhile.
+// Publish waits until the transport has taken it. When ctx ends before, a message that
+// has not begun is not sent; of one that has, what is left is copied and the error is
+// nil, since it cannot be withdrawn. Nor is it an error when the connection is lost
+// meanwhile.
 //
 // nil does not mean that the broker has the message: PublishConfirm tells that.
 // Errors, none of which changes anything: ErrClosed, the context's, an

@@ -146,12 +146,8 @@ func (o *op) payload(bytes []byte) []byte {
 }
 
 func (o *op) fail(err error) {
-	if l := o.lent; l != nil {
-		if l.take() {
-			l.back(err)
-		} else if l.state.Load() == lendingWithdrawn {
-			return // its publisher has gone
-		}
+	if o.lent != nil && !o.lent.giveUp(err) {
+		return // its publisher has gone
 	}
 	switch {
 	case o.call != nil:

@@ -67,8 +67,8 @@ type Recovery struct {
 	// A channel that we close because of what the broker sent, such as a message
 	// beyond MaxMessage, stays closed.
 	ReopenChannels bool
-	// Filter tells what to declare again; nil means everything. It runs on the
-	// loop and must return at once.
+	// Filter tells what to declare again; nil means everything. It runs where the
+	// connection does, as the package comment says under Goroutines.
 	Filter func(Entity) bool
 }
 

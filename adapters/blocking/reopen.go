@@ -185,8 +185,9 @@ func (r *reopening) closed(cc *core.Conn, err error) {
 func (r *reopening) finish() {
 	ch := r.ch
 	ch.reopening = nil
-	for _, o := range ch.again {
-		ch.republish(o)
+	for len(ch.again) > 0 {
+		ch.republish(ch.again[0])
+		ch.again = ch.again[1:] // not before: it is the next connection's after a panic
 	}
 	ch.again = nil
 	ch.setAway(false)

@@ -288,6 +288,16 @@ func (d *Conn) nextCallbacks(now time.Time) (callbacks []func(*core.Conn), how c
 	return callbacks, d.closing
 }
 
+// putBack is told of callbacks that have not run, because one before them panicked.
+func (d *Conn) putBack(callbacks []func(*core.Conn)) {
+	if len(callbacks) == 0 {
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.queue = append(callbacks, d.queue...)
+}
+
 // keepCallbacks bounds the queue that is kept.
 const keepCallbacks = 1024
 

@@ -349,6 +349,34 @@ func TestPanicEndsTheConnectionWithItsCause(t *testing.T) {
 	}
 }
 
+func TestCallbacksBesideOneThatPanicsRunAllTheSame(t *testing.T) {
+	d := dial(t, params(t, friendly(t)), nil)
+	begun, queued := make(chan struct{}), make(chan struct{})
+	var ran []int
+	add := func(n int, panics bool) {
+		if err := d.AddCallbackThreadsafe(func(*core.Conn) {
+			if ran = append(ran, n); panics {
+				panic("in a callback")
+			}
+		}); err != nil {
+			t.Error(err)
+		}
+	}
+	d.AddCallbackThreadsafe(func(*core.Conn) {
+		close(begun)
+		<-queued
+	})
+	<-begun
+	for n := range 6 {
+		add(n, n%2 == 1) // the first panic ends the connection, the next comes after the end
+	}
+	close(queued)
+	<-d.Done()
+	if !slices.Equal(ran, []int{0, 1, 2, 3, 4, 5}) {
+		t.Errorf("of six callbacks, these ran: %v", ran)
+	}
+}
+
 func TestAbortSaysNothing(t *testing.T) {
 	last := make(chan wire.Method, 1)
 	addr := fakebroker.Start(t, func(_ int, s *fakebroker.Session) {

@@ -112,7 +112,19 @@ func (s *session) over() {
 		defer s.conn.server.forget(s.conn)
 	}
 	defer s.conn.conclude()
-	for _, fn := range left {
+	s.runAll(left)
+}
+
+// runAll goes on after a callback that panics, whose panic then goes on, too.
+func (s *session) runAll(left []func(*core.Conn)) {
+	defer func() {
+		if len(left) > 0 {
+			s.runAll(left)
+		}
+	}()
+	for len(left) > 0 {
+		fn := left[0]
+		left = left[1:]
 		fn(s.core)
 	}
 }
@@ -175,8 +187,12 @@ func (s *session) leave(now time.Time) {
 func (s *session) runCallbacks(now time.Time) bool {
 	d := s.conn
 	callbacks, how := d.nextCallbacks(now)
-	for i, fn := range callbacks {
-		callbacks[i] = nil
+	ran := 0
+	defer func() { d.putBack(callbacks[ran:]) }()
+	for ran < len(callbacks) {
+		fn := callbacks[ran]
+		callbacks[ran] = nil
+		ran++
 		fn(s.core)
 	}
 	if d.onDrain != nil && d.notified.Swap(false) {

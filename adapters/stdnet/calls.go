@@ -1,6 +1,7 @@
 package stdnet
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -31,6 +32,9 @@ func (t *transport) call(which handlerCall, p []byte) {
 	}
 }
 
+// errGoexit is the panic of a handler that ended its goroutine, as t.Fatal does.
+var errGoexit = errors.New("it ended its goroutine (runtime.Goexit)")
+
 // takeTurn runs the handler, never while another call is running. A panic ends
 // the transport and is what OnClose gets. False: the calls were over before.
 func (t *transport) takeTurn(which handlerCall, p []byte) bool {
@@ -44,13 +48,32 @@ func (t *transport) endTurn(which handlerCall, p []byte) bool {
 	if t.silent {
 		return false
 	}
+	returned := false
 	defer func() {
-		if v := recover(); v != nil {
-			t.silent = true
-			t.panicked = &adapters.PanicError{Value: v, Stack: debug.Stack()}
-			t.Abort()
+		switch v := recover(); {
+		case v != nil:
+			t.recovered(v)
+		case !returned:
+			t.recovered(errGoexit)
+			if which != callWake {
+				go t.read() // which was the goroutine's to do
+			}
 		}
 	}()
+	t.handle(which, p)
+	returned = true
+	return true
+}
+
+// recovered ends the transport after a panic of the handler.
+func (t *transport) recovered(v any) {
+	t.silent = true
+	t.panicked = &adapters.PanicError{Value: v, Stack: debug.Stack()}
+	t.Abort()
+}
+
+// handle makes a call of the handler.
+func (t *transport) handle(which handlerCall, p []byte) {
 	switch now := time.Now(); which {
 	case callOpen:
 		t.heard = instant.Of(now)
@@ -66,7 +89,6 @@ func (t *transport) endTurn(which handlerCall, p []byte) bool {
 		t.waking.Store(wakeServed) // a Wake from here on gets a call of its own
 		t.h.OnWake(now)
 	}
-	return true
 }
 
 // finish makes the last call.

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -179,6 +180,25 @@ func TestPanicAfterAbortIsStillTold(t *testing.T) {
 	var panicked *adapters.PanicError
 	if err := await(t, "OnClose", s.ended); !errors.As(err, &panicked) || panicked.Value != "too late" {
 		t.Errorf("OnClose got %v", err)
+	}
+}
+
+// Since a handler may be called by any goroutine, t.Fatal may be what ends one in it.
+func TestAHandlerThatEndsItsGoroutineEndsTheTransport(t *testing.T) {
+	for name, s := range map[string]*scripted{
+		"OnOpen": {open: func(adapters.Transport) { runtime.Goexit() }},
+		"OnData": {data: func([]byte) { runtime.Goexit() }},
+		"OnWake": {open: func(t adapters.Transport) { t.Wake() }, wake: func(adapters.Transport) { runtime.Goexit() }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ours, peer := tcpPair(t)
+			attach(t, ours, s)
+			peer.Write([]byte("hello"))
+			var ended *adapters.PanicError
+			if err := await(t, "OnClose", s.ended); !errors.As(err, &ended) || !strings.Contains(err.Error(), "Goexit") {
+				t.Errorf("OnClose got %v", err)
+			}
+		})
 	}
 }
 

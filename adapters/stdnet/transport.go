@@ -17,9 +17,9 @@ import (
 const lingering = time.Second
 
 // transport is one connection. Three kinds of goroutine work on it: run reads, one
-// after the other for as long as the transport lives; serve runs OnWake and writes,
-// and flushRest waits for a kernel that takes no more, each only while there is
-// something to do.
+// after the other for as long as the transport lives; serve, or who calls WakeHere, runs
+// OnWake and writes, and flushRest waits for a kernel that takes no more, each only while
+// there is something to do.
 type transport struct {
 	loop   *Loop
 	conn   net.Conn
