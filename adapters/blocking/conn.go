@@ -33,6 +33,7 @@ type Conn struct {
 	patience time.Duration // WithRPCTimeout; 0: no limit
 	dispatch dispatcher
 	opened   chan struct{} // closed when it was open for the first time
+	told     chan struct{} // closed when the hooks know; nil without any
 	done     chan struct{} // closed when it has ended for good
 
 	live       atomic.Pointer[driver.Conn] // the latest one
@@ -109,6 +110,9 @@ func dial(ctx context.Context, s settings, opts []Option) (*Conn, error) {
 	case c.max < 0:
 		return nil, &ConfigError{Field: "MaxBuffered", Value: c.max, Want: "positive"}
 	}
+	if len(c.hooks) > 0 {
+		c.told = make(chan struct{})
+	}
 	if c.loop == nil {
 		c.loop, c.ownLoop = stdnet.New(), true
 	}
@@ -135,11 +139,24 @@ func dial(ctx context.Context, s settings, opts []Option) (*Conn, error) {
 		c.closeLoop()
 		return nil, d.Err()
 	}
+	c.awaitHooks(ctx)
 	if err := ctx.Err(); err != nil {
 		c.drop()
 		return nil, &DialError{Cause: err}
 	}
 	return c, nil
+}
+
+// awaitHooks waits until the hooks have been told that the connection is open, so that
+// no call on it comes before.
+func (c *Conn) awaitHooks(ctx context.Context) {
+	if c.told == nil {
+		return
+	}
+	select {
+	case <-c.told:
+	case <-ctx.Done():
+	}
 }
 
 // both tells the user's func, if there is one, and ours.

@@ -132,6 +132,9 @@ func (c *Conn) tellOpen() {
 		return
 	}
 	_ = c.dispatch.add(func() {
+		if c.told != nil {
+			defer close(c.told)
+		}
 		c.log.opened(c)
 		for i := range c.hooks {
 			if hook := c.hooks[i].Open; hook != nil {

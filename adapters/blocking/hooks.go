@@ -15,9 +15,9 @@ type MethodID = wire.MethodID
 // unless they say otherwise, so they must be safe for many goroutines at once; no
 // hook runs where it could hold up the connection.
 type Hooks struct {
-	// Open is told once of each connection that has opened. Like Close and Event it
-	// runs in the goroutine that runs AddCallbackThreadsafe's callbacks, before any
-	// other of these three. A caller who is quick may be told of before it.
+	// Open is told first, once of each connection that has opened. Dial returns when it
+	// has, so Open must not wait for who dials. Like Close and Event it runs in the
+	// goroutine that runs AddCallbackThreadsafe's callbacks.
 	Open func(c *Conn)
 	// Close is told last of the end, with what Err says.
 	Close func(c *Conn, err error)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -58,6 +59,36 @@ func (d *diary) keep() blocking.Hooks {
 			d.add("call %s", method)
 			return func(err error) { d.add("called %s, refused: %v", method, errors.Is(err, blocking.NotFound)) }
 		},
+	}
+}
+
+func TestDialReturnsWhenHooksKnowOfTheConnection(t *testing.T) {
+	known := false
+	connect(t, nil, blocking.WithHooks(blocking.Hooks{Open: func(*blocking.Conn) {
+		for range 1000 {
+			runtime.Gosched()
+		}
+		known = true
+	}}))
+	if !known {
+		t.Error("it has returned before")
+	}
+}
+
+func TestDialEndsWithItsContextThoughAHookDoesNot(t *testing.T) {
+	checkGoroutines(t)
+	addr := fakebroker.Start(t, func(_ int, s *fakebroker.Session) {
+		if s.Handshake() {
+			s.Next() // the end
+		}
+	})
+	ctx, cancel := context.WithCancel(testContext(t))
+	_, err := blocking.Dial(ctx, "amqp://"+addr, blocking.WithHooks(blocking.Hooks{Open: func(c *blocking.Conn) {
+		cancel()
+		<-c.Done()
+	}}))
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
 	}
 }
 
@@ -133,6 +164,9 @@ func TestHooksAreToldOfEverything(t *testing.T) {
 	}
 	if slices.Contains(d.lines, "requeued 3 <nil>") {
 		t.Error("what was given back unseen was told")
+	}
+	if !slices.Equal(d.lines[:2], []string{"open", "open"}) {
+		t.Errorf("first was told %q", d.lines[:2])
 	}
 	var ofConn []string // the others are told in the goroutine of the caller
 	for _, line := range d.lines {
