@@ -13,7 +13,6 @@ import (
 
 	"github.com/haypile/haypile/adapters/adaptertest"
 	"github.com/haypile/haypile/adapters/blocking"
-	"github.com/haypile/haypile/adapters/driver"
 	"github.com/haypile/haypile/core"
 )
 
@@ -172,10 +171,7 @@ func (*silent) OnPublish(*core.Channel, *core.Published) {}
 // In a bubble, time stands still while a goroutine has something to do.
 func TestAPublishThatWaitsForWhatIsKeptDoesNothingMeanwhile(t *testing.T) {
 	inBubble(t, adaptertest.SimConfig{}, func(t *testing.T, sim *adaptertest.Sim) {
-		server := driver.Serve(sim, listen(t, sim, address), driver.ServeOptions{
-			NewHandler: func(*driver.Conn) core.ServerHandler { return &mute{} },
-		})
-		defer func() { server.Abort(); <-server.Done() }()
+		serveBy(t, sim, address, func() core.ServerHandler { return &mute{} })
 		_, ch := dialBlocking(t.Context(), t, sim, blocking.WithRecovery(&blocking.Recovery{Republish: true}),
 			blocking.WithParams(func(p *blocking.Params) { p.Client.MaxBuffered = 1000 }))
 		if _, err := ch.PublishDeferred(t.Context(), &blocking.Publishing{Body: make([]byte, 1000)}); err != nil {

@@ -23,11 +23,11 @@ const address = "rabbit:5672"
 // the connection, and is confirmed.
 func serveOn(t *testing.T, sim *adaptertest.Sim, address string) *driver.Server {
 	t.Helper()
-	return serveShops(t, sim, address, func() *shop { return &shop{} })
+	return serveBy(t, sim, address, func() core.ServerHandler { return &shop{} })
 }
 
-// serveShops is serveOn with the state of each connection known.
-func serveShops(t *testing.T, sim *adaptertest.Sim, address string, open func() *shop) *driver.Server {
+// serveBy is serveOn with a handler of the test's for each connection.
+func serveBy(t *testing.T, sim *adaptertest.Sim, address string, open func() core.ServerHandler) *driver.Server {
 	t.Helper()
 	server := driver.Serve(sim, listen(t, sim, address), driver.ServeOptions{
 		NewHandler: func(*driver.Conn) core.ServerHandler { return open() },

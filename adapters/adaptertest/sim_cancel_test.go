@@ -11,6 +11,7 @@ import (
 
 	"github.com/haypile/haypile/adapters/adaptertest"
 	"github.com/haypile/haypile/adapters/blocking"
+	"github.com/haypile/haypile/core"
 )
 
 // checkOrder has one goroutine publish numbers and another one consume them, for
@@ -67,7 +68,7 @@ func TestBlockingCallsEndWithTheirContextAtAnyTime(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, adaptertest.SimConfig{Latency: 10 * time.Millisecond, MaxChunk: 20, Jitter: 5 * time.Millisecond}, func(t *testing.T, sim *adaptertest.Sim) {
 				var now *shop // of the latest connection
-				serveShops(t, sim, address, func() *shop {
+				serveBy(t, sim, address, func() core.ServerHandler {
 					now = &shop{}
 					return now
 				})
@@ -130,7 +131,7 @@ func TestBlockingCallsEndWithTheRPCTimeoutAtAnyTime(t *testing.T) {
 	for patience := time.Millisecond; patience < 100*time.Millisecond; patience += 3 * time.Millisecond {
 		inBubble(t, adaptertest.SimConfig{Latency: 10 * time.Millisecond, MaxChunk: 20, Jitter: 5 * time.Millisecond}, func(t *testing.T, sim *adaptertest.Sim) {
 			var now *shop
-			serveShops(t, sim, address, func() *shop {
+			serveBy(t, sim, address, func() core.ServerHandler {
 				now = &shop{}
 				return now
 			})

@@ -11,7 +11,6 @@ import (
 
 	"github.com/haypile/haypile/adapters/adaptertest"
 	"github.com/haypile/haypile/adapters/blocking"
-	"github.com/haypile/haypile/adapters/driver"
 	"github.com/haypile/haypile/core"
 )
 
@@ -44,25 +43,12 @@ func (n *noting) OnPublish(_ *core.Channel, p *core.Published) {
 
 // came are the messages since it was asked before, when all have come.
 func (b *till) came() []byte {
-	time.Sleep(10 * time.Second)
+	time.Sleep(10 * time.Second) // of virtual time: nothing here takes so long
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	got := b.got
 	b.got = nil
 	return got
-}
-
-func serveTill(t *testing.T, sim *adaptertest.Sim) *till {
-	t.Helper()
-	b := &till{}
-	server := driver.Serve(sim, listen(t, sim, address), driver.ServeOptions{
-		NewHandler: func(*driver.Conn) core.ServerHandler { return b },
-	})
-	t.Cleanup(func() {
-		server.Abort()
-		<-server.Done()
-	})
-	return b
 }
 
 // On this network, a huge message takes a quarter of a second.
@@ -78,7 +64,8 @@ func publishHuge(ctx context.Context, ch *blocking.Channel, c byte) error {
 // comes once and whole, and its publisher is kept no longer.
 func TestHugeMessagesOfContextsThatEndComeWholeOrNotAtAll(t *testing.T) {
 	inBubble(t, narrow, func(t *testing.T, sim *adaptertest.Sim) {
-		b := serveTill(t, sim)
+		b := &till{}
+		serveBy(t, sim, address, func() core.ServerHandler { return b })
 		_, ch := dialBlocking(t.Context(), t, sim)
 		for after := time.Duration(0); after < 700*time.Millisecond; after += 20 * time.Millisecond {
 			var all sync.WaitGroup
@@ -114,7 +101,8 @@ func TestHugeMessagesOfContextsThatEndComeWholeOrNotAtAll(t *testing.T) {
 // the message is whole.
 func TestHugeMessagesOfConnectionsThatAreLostComeWholeOrNotAtAll(t *testing.T) {
 	inBubble(t, narrow, func(t *testing.T, sim *adaptertest.Sim) {
-		b := serveTill(t, sim)
+		b := &till{}
+		serveBy(t, sim, address, func() core.ServerHandler { return b })
 		for after := time.Duration(0); after < 400*time.Millisecond; after += 20 * time.Millisecond {
 			conn, ch := dialBlocking(t.Context(), t, sim)
 			time.AfterFunc(after, sim.Conns()[0].Cut)
