@@ -86,11 +86,9 @@ func eval(t *testing.T, n *rabbitmq.Node, code string) {
 
 func (r rabbit) alarm(t *testing.T, on bool) {
 	t.Helper()
-	watermark := "0.4"
-	if on {
-		watermark = "0.0000001"
+	if err := r.MemoryAlarm(testContext(t), on); err != nil {
+		t.Fatal(err)
 	}
-	eval(t, r.Node, "vm_memory_monitor:set_vm_memory_high_watermark("+watermark+").")
 }
 
 func (r rabbit) closeConnections(t *testing.T, reason string) {

@@ -46,8 +46,7 @@ func startRabbitMQ(t *testing.T) *target {
 		t.Fatal(err)
 	}
 	a := &alarm{set: func(t *testing.T, low bool) {
-		limit := map[bool]string{true: "0.0000001", false: "0.4"}[low]
-		if _, err := node.Eval(context.Background(), "vm_memory_monitor:set_vm_memory_high_watermark("+limit+")."); err != nil {
+		if err := node.MemoryAlarm(context.Background(), low); err != nil {
 			t.Error(err)
 		}
 	}}
