@@ -6,7 +6,8 @@
 //
 // Where a client cannot do a scenario, or puts it in words of its own, the test's
 // table and testdata/expected.txt say so. A program runs alone, too, against a
-// broker on localhost where guest may do all, with some scenarios or with all:
+// broker on localhost where guest may do all, with some scenarios, or with all but
+// those that last or disturb:
 //
 //	amqp-tools/run localhost 5672 my- - "not found" many
 //

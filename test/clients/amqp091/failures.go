@@ -72,8 +72,8 @@ func amqplain() string {
 }
 
 func idle() string {
-	conn := must1(dial("guest", amqp.Config{Heartbeat: time.Second}))
-	time.Sleep(4 * time.Second) // that is the scenario: nothing but heartbeats
+	conn := must1(dial("guest", amqp.Config{Heartbeat: 5 * time.Second}))
+	time.Sleep(16 * time.Second) // that is the scenario: nothing but heartbeats
 	ch := must1(conn.Channel())
 	publish(ch, queue(ch, "idle", nil), "x")
 	must(conn.Close())

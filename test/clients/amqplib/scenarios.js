@@ -218,8 +218,8 @@ module.exports = {
   },
 
   idle: async () => {
-    const conn = await dial({ heartbeat: 1 });
-    await sleep(4000); // that is the scenario: nothing but heartbeats
+    const conn = await dial({ heartbeat: 5 });
+    await sleep(16_000); // that is the scenario: nothing but heartbeats
     const ch = await channel(conn);
     publish(ch, await queue(ch, 'idle'), 'x');
     await conn.close();

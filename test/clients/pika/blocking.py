@@ -282,9 +282,9 @@ def _():
 
 @scenario("idle")
 def _():
-    connection = dial(heartbeat=1)
+    connection = dial(heartbeat=5)
     ch = connection.channel()
-    connection.process_data_events(time_limit=4)
+    connection.process_data_events(time_limit=16)
     publish(ch, queue(ch, "idle"), "x")
     connection.close()
     return "open after some heartbeats"

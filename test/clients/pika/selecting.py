@@ -327,8 +327,8 @@ def _(loop):
 
 @scenario("idle")
 def _(loop):
-    connection = yield dial(loop, heartbeat=1)
-    yield lambda done: loop.call_later(4, done)
+    connection = yield dial(loop, heartbeat=5)
+    yield lambda done: loop.call_later(16, done)
     ch = yield channel(connection)
     publish(ch, (yield from queue(ch, "idle")), "x")
     yield close(connection)
