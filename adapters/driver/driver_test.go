@@ -235,7 +235,7 @@ func TestEveryAttemptIsInTheErrorAndNoneInTheHandler(t *testing.T) {
 	silent := fakebroker.Start(t, func(_ int, s *fakebroker.Session) { io.Copy(io.Discard, s) })
 	cut := fakebroker.Start(t, func(int, *fakebroker.Session) {})
 	p := params(t, "nowhere.invalid", cut, silent)
-	p.StackTimeout = 200 * time.Millisecond
+	p.Client.HandshakeTimeout = 200 * time.Millisecond // which dialling may exceed
 	p.Attempts, p.RetryDelay = 2, time.Millisecond
 	h := &events{}
 	_, err := driver.Dial(context.Background(), newLoop(t), p, h)
