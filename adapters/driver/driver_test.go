@@ -55,12 +55,14 @@ func friendly(t *testing.T) string {
 	})
 }
 
+// params wait for a broker at one of the addresses as long as the tests do.
 func params(t *testing.T, addrs ...string) driver.Params {
 	t.Helper()
 	p, err := driver.ParseURI("amqp://guest:hunter2@" + strings.Join(addrs, ",") + "/")
 	if err != nil {
 		t.Fatal(err)
 	}
+	p.DialTimeout, p.StackTimeout, p.Client.HandshakeTimeout, p.Client.CloseTimeout = bound, bound, bound, bound
 	return p
 }
 
