@@ -258,9 +258,16 @@ func deliveries(n int, settled chan<- string) answer {
 	}
 }
 
+// awaitInbox waits until n messages wait for their loops. What comes when one has been
+// left is refused by the connection's goroutine, beside what was there.
+func awaitInbox(t *testing.T, conn *blocking.Conn, n int) {
+	t.Helper()
+	eventually(t, "messages in the inbox", func() bool { return conn.Stats().Inbox == n })
+}
+
 func TestLeavingTheLoopCancelsAndRequeuesTheUnseen(t *testing.T) {
 	settled := make(chan string, 100)
-	_, ch := connect(t, deliveries(5, settled))
+	conn, ch := connect(t, deliveries(5, settled))
 	n := 0
 	for d, err := range ch.Consume(testContext(t), &blocking.Consume{Queue: "q"}) {
 		if err != nil {
@@ -275,6 +282,7 @@ func TestLeavingTheLoopCancelsAndRequeuesTheUnseen(t *testing.T) {
 			}
 		} else {
 			d.Reject(false)
+			awaitInbox(t, conn, 3)
 			break
 		}
 	}
@@ -303,13 +311,14 @@ func TestPanicInTheLoopBodyCancelsToo(t *testing.T) {
 
 func TestContextEndsConsuming(t *testing.T) {
 	settled := make(chan string, 100)
-	_, ch := connect(t, deliveries(3, settled))
+	conn, ch := connect(t, deliveries(3, settled))
 	ctx, cancel := context.WithCancel(testContext(t))
 	defer cancel()
 	n := 0
 	for d, err := range ch.Consume(ctx, &blocking.Consume{Queue: "q"}) {
 		if n++; n == 1 {
 			d.Ack()
+			awaitInbox(t, conn, 2)
 			cancel()
 			continue
 		}
