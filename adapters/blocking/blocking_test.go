@@ -44,6 +44,14 @@ func checkGoroutines(t *testing.T) {
 	})
 }
 
+// patiently has what a busy machine keeps waiting wait for as long as tests do.
+func patiently() blocking.Option {
+	return blocking.WithParams(func(p *blocking.Params) {
+		p.DialTimeout, p.StackTimeout = bound, bound
+		p.Client.HandshakeTimeout, p.Client.CloseTimeout = bound, bound
+	})
+}
+
 // connect connects to a broker that answers so, and opens a channel.
 func connect(t *testing.T, a answer, opts ...blocking.Option) (*blocking.Conn, *blocking.Channel) {
 	t.Helper()
@@ -54,7 +62,7 @@ func connect(t *testing.T, a answer, opts ...blocking.Option) (*blocking.Conn, *
 		}
 	})
 	ctx := testContext(t)
-	conn, err := blocking.Dial(ctx, "amqp://"+addr, append([]blocking.Option{blocking.WithRecovery(nil)}, opts...)...)
+	conn, err := blocking.Dial(ctx, "amqp://"+addr, append([]blocking.Option{blocking.WithRecovery(nil), patiently()}, opts...)...)
 	if err != nil {
 		t.Fatal(err)
 	}

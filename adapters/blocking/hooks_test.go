@@ -90,7 +90,7 @@ func TestDialEndsWithItsContextThoughAHookDoesNot(t *testing.T) {
 		}
 	})
 	ctx, cancel := context.WithCancel(testContext(t))
-	_, err := blocking.Dial(ctx, "amqp://"+addr, blocking.WithHooks(blocking.Hooks{Open: func(c *blocking.Conn) {
+	_, err := blocking.Dial(ctx, "amqp://"+addr, patiently(), blocking.WithHooks(blocking.Hooks{Open: func(c *blocking.Conn) {
 		cancel()
 		<-c.Done()
 	}}))

@@ -58,6 +58,7 @@ func connectRestarting(t *testing.T, a func(n int) answer, opts ...blocking.Opti
 	})
 	ctx := testContext(t)
 	opts = append([]blocking.Option{
+		patiently(),
 		blocking.WithParams(func(p *blocking.Params) { p.RetryDelay, p.MaxRetryDelay = time.Millisecond, 5*time.Millisecond }),
 		blocking.WithEvents(func(e blocking.Event) { r.events <- e }),
 	}, opts...)
