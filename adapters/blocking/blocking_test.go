@@ -530,7 +530,7 @@ func TestCloseIsBoundedByItsContext(t *testing.T) {
 		for m, _, _ := s.Next(); m != nil; m, _, _ = s.Next() { // answers nothing
 		}
 	})
-	conn, err := blocking.Dial(testContext(t), "amqp://"+addr)
+	conn, err := blocking.Dial(testContext(t), "amqp://"+addr, patiently())
 	if err != nil {
 		t.Fatal(err)
 	}
