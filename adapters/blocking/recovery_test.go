@@ -32,9 +32,14 @@ type gate func(n int, s *fakebroker.Session) bool
 // Connections after the first are logged.
 func connectRestarting(t *testing.T, a func(n int) answer, opts ...blocking.Option) *restarting {
 	t.Helper()
+	return connectRestartingOn(t, loopback, a, opts...)
+}
+
+func connectRestartingOn(t *testing.T, on network, a func(n int) answer, opts ...blocking.Option) *restarting {
+	t.Helper()
 	checkGoroutines(t)
 	r := &restarting{events: make(chan blocking.Event, 1000), cut: make(chan struct{}), log: make(chan string, 1000)}
-	addr := fakebroker.Start(t, func(n int, s *fakebroker.Session) {
+	addr, way := on(t, func(n int, s *fakebroker.Session) {
 		if g := r.gate.Load(); n > 0 && g != nil && !(*g)(n, s) || !s.Handshake() {
 			return
 		}
@@ -57,10 +62,10 @@ func connectRestarting(t *testing.T, a func(n int) answer, opts ...blocking.Opti
 		})
 	})
 	ctx := testContext(t)
-	opts = append([]blocking.Option{
+	opts = slices.Concat(way, []blocking.Option{
 		blocking.WithParams(func(p *blocking.Params) { p.RetryDelay, p.MaxRetryDelay = time.Millisecond, 5*time.Millisecond }),
 		blocking.WithEvents(func(e blocking.Event) { r.events <- e }),
-	}, opts...)
+	}, opts)
 	var err error
 	if r.conn, err = blocking.Dial(ctx, "amqp://"+addr, opts...); err != nil {
 		t.Fatal(err)
