@@ -168,7 +168,7 @@ func serve(t *testing.T, f func(net.Conn)) (addr string) {
 
 func TestSilentServerEndsInTheHandshakeDeadline(t *testing.T) {
 	addr := serve(t, func(c net.Conn) { io.Copy(io.Discard, c) })
-	err := fails(t, "amqp://"+addr+"/?stack_timeout=300")
+	err := fails(t, "amqp://"+addr+"/", blocking.WithParams(func(p *blocking.Params) { p.Client.HandshakeTimeout = 300 * time.Millisecond }))
 	want(t, err, addr, "connection.start", "timed out")
 	if !errors.Is(err, core.ErrHandshakeTimeout) {
 		t.Errorf("error is %v", err)
