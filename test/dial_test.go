@@ -22,7 +22,7 @@ import (
 func fails(t *testing.T, uri string, opts ...blocking.Option) *blocking.DialError {
 	t.Helper()
 	checkLeaks(t)
-	conn, err := blocking.Dial(testContext(t), uri, append([]blocking.Option{blocking.WithLoop(newLoop(t))}, opts...)...)
+	conn, err := blocking.Dial(testContext(t), uri, append([]blocking.Option{blocking.WithLoop(newLoop(t)), blocking.WithParams(patient)}, opts...)...)
 	if err == nil {
 		conn.Close(context.Background())
 		t.Fatal("it connected")
