@@ -181,6 +181,24 @@ func TestPauseHoldsThePage(t *testing.T) {
 	w.await("it goes on", row("queues", "packing")+`.includes("| 171 |")`)
 }
 
+func TestPauseHoldsThePageAgainstAnAnswerUnderWay(t *testing.T) {
+	w := open(t, nil)
+	w.run(chromedp.Evaluate(`window.fetch = ((ask) => async (...what) => {
+		await new Promise((go) => { window.go = go; });
+		return ask(...what).finally(() => { window.answered = true; });
+	})(window.fetch); 0`, nil))
+	w.await("the page asks", `window.go !== undefined`)
+	w.run(chromedp.Focus("#pause"), chromedp.KeyEvent("\r"))
+	w.await("it says so", `document.getElementById("status").textContent === "paused"`)
+	w.broker.Change(func(s *broker.State) { s.Queue("/", "packing").Ready = 171 })
+	w.run(chromedp.Evaluate(`window.go()`, nil))
+	w.await("the answer is there, or not wanted", `window.answered`)
+	w.painted()
+	if got := evaluate[string](w, row("queues", "packing")); !strings.Contains(got, "| 170 |") {
+		t.Errorf("while paused: %s", got)
+	}
+}
+
 func TestNumbersMoveNothing(t *testing.T) {
 	w := open(t, nil)
 	w.painted()
