@@ -96,14 +96,15 @@ func TestUnknownVirtualHostIsTheBrokersRefusal(t *testing.T) {
 	}
 }
 
-// closedPort is an address at which nothing listens.
+// closedPort is an address at which nothing listens: a connection has it as its own
+// until the end of the test, so that nobody else is given it.
 func closedPort(t *testing.T) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	conn, err := net.Dial("tcp", serve(t, func(c net.Conn) { io.Copy(io.Discard, c) }))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Cleanup(func() { conn.Close() })
+	return conn.LocalAddr().String()
 }
 
 func TestRefusedConnectionNamesAddressAndPhase(t *testing.T) {
