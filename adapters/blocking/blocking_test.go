@@ -388,7 +388,11 @@ func TestSlowConsumerWithoutPrefetchStopsReadingAndLosesNothing(t *testing.T) {
 		}
 		if got == 1 {
 			// A call of the body waits for an answer behind what fills the inbox.
-			if _, err := conn.Channel(testContext(t)); err != nil {
+			other, err := conn.Channel(testContext(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := other.Qos(testContext(t), &blocking.Qos{PrefetchCount: 1}); err != nil {
 				t.Error(err)
 			}
 		}
