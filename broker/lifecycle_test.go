@@ -58,14 +58,14 @@ func TestARestartKeepsWhatMessagesHaveGoneThrough(t *testing.T) {
 	ctx := timeout(t)
 	ch := dial(t, b.URL())
 	declare(t, ch, "jobs", nil)
-	for _, expiration := range []string{"60000", ""} {
+	for _, expiration := range []string{"1500000", ""} {
 		err := ch.PublishConfirm(ctx, &blocking.Publishing{RoutingKey: "jobs", Properties: &blocking.Properties{DeliveryMode: blocking.Persistent, Expiration: expiration}})
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	get(t, ch, "jobs") // and never acks
-	b.Advance(50 * time.Second)
+	get(t, ch, "jobs")          // and never acks
+	b.Advance(20 * time.Minute) // and the test adds what it takes, which is less than is left
 	if err := b.Restart(ctx); err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +83,7 @@ func TestARestartKeepsWhatMessagesHaveGoneThrough(t *testing.T) {
 	if err := b.Restart(ctx); err != nil {
 		t.Fatal(err)
 	}
-	b.Advance(11 * time.Second)
+	b.Advance(6 * time.Minute)
 	if n := ready(b, "jobs"); n != 1 {
 		t.Errorf("%d messages are left of the one whose time is over and the one that has time", n)
 	}

@@ -2,7 +2,6 @@ package broker
 
 import (
 	"context"
-	"time"
 
 	"github.com/haypile/haypile/adapters/stdnet"
 	"github.com/haypile/haypile/broker/wirefault"
@@ -19,8 +18,8 @@ type TB interface {
 }
 
 const (
-	testJournal = 1000             // entries
-	stopTimeout = 10 * time.Second // for clients to answer a close
+	testJournal = 1000      // entries
+	stopTimeout = waitBound // for clients to answer a close
 )
 
 // RunT starts a broker for one test and stops it when the test ends, closing the

@@ -150,6 +150,7 @@ func TestPipelinedCallsKeepTheirOrder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	patient(&params)
 	loop := newLoop(t)
 	h := &recorder{closed: make(chan error, 1)}
 	conn, err := driver.Dial(ctx, loop, params, h)

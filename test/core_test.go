@@ -270,6 +270,7 @@ func mechanisms(t *testing.T, n node) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		patient(&params)
 		params.Client.Mechanisms = []core.Mechanism{m}
 		_, err = driver.Dial(testContext(t), newLoop(t), params, nil)
 		if !errors.Is(err, wire.AccessRefused) {

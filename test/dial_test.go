@@ -22,7 +22,7 @@ import (
 func fails(t *testing.T, uri string, opts ...blocking.Option) *blocking.DialError {
 	t.Helper()
 	checkLeaks(t)
-	conn, err := blocking.Dial(testContext(t), uri, append([]blocking.Option{blocking.WithLoop(newLoop(t))}, opts...)...)
+	conn, err := blocking.Dial(testContext(t), uri, append([]blocking.Option{blocking.WithLoop(newLoop(t)), blocking.WithParams(patient)}, opts...)...)
 	if err == nil {
 		conn.Close(context.Background())
 		t.Fatal("it connected")
@@ -96,14 +96,15 @@ func TestUnknownVirtualHostIsTheBrokersRefusal(t *testing.T) {
 	}
 }
 
-// closedPort is an address at which nothing listens.
+// closedPort is an address at which nothing listens: a connection has it as its own
+// until the end of the test, so that nobody else is given it.
 func closedPort(t *testing.T) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	conn, err := net.Dial("tcp", serve(t, func(c net.Conn) { io.Copy(io.Discard, c) }))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Cleanup(func() { conn.Close() })
+	return conn.LocalAddr().String()
 }
 
 func TestRefusedConnectionNamesAddressAndPhase(t *testing.T) {
@@ -168,7 +169,7 @@ func serve(t *testing.T, f func(net.Conn)) (addr string) {
 
 func TestSilentServerEndsInTheHandshakeDeadline(t *testing.T) {
 	addr := serve(t, func(c net.Conn) { io.Copy(io.Discard, c) })
-	err := fails(t, "amqp://"+addr+"/?stack_timeout=300")
+	err := fails(t, "amqp://"+addr+"/", blocking.WithParams(func(p *blocking.Params) { p.Client.HandshakeTimeout = 300 * time.Millisecond }))
 	want(t, err, addr, "connection.start", "timed out")
 	if !errors.Is(err, core.ErrHandshakeTimeout) {
 		t.Errorf("error is %v", err)
@@ -177,11 +178,14 @@ func TestSilentServerEndsInTheHandshakeDeadline(t *testing.T) {
 
 func TestContextEndsDialling(t *testing.T) {
 	checkLeaks(t)
-	addr := serve(t, func(c net.Conn) { io.Copy(io.Discard, c) })
-	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
+	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
+	addr := serve(t, func(c net.Conn) {
+		cancel() // not before there is an address to name
+		io.Copy(io.Discard, c)
+	})
 	_, err := blocking.Dial(ctx, "amqp://"+addr+"/", blocking.WithLoop(newLoop(t)))
-	if !errors.Is(err, context.DeadlineExceeded) {
+	if !errors.Is(err, context.Canceled) {
 		t.Errorf("error is %v", err)
 	}
 	want(t, err, addr)

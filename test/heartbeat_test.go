@@ -13,11 +13,11 @@ import (
 )
 
 // beating is an interval that processes which share a busy machine can keep.
-const beating = "heartbeat=2"
+const beating = "heartbeat=5"
 
 // deathTime is when a connection without heartbeats would be dead: the broker
 // gives up after two intervals of silence, we after one and five seconds.
-const deathTime = 8 * time.Second
+const deathTime = 14 * time.Second
 
 // What only time shows, side by side.
 func TestHeartbeats(t *testing.T) {

@@ -83,7 +83,7 @@ func TestPoolAndStatisticsAddUp(t *testing.T) {
 	ctx := testContext(t)
 	var log strings.Builder
 	p, err := blocking.DialPool(ctx, brokerURL(t), blocking.PoolSize{Connections: 2},
-		blocking.WithLoop(newLoop(t)), blocking.WithName("pool"), blocking.WithLogger(slog.New(slog.NewTextHandler(&locked{w: &log}, nil))))
+		blocking.WithLoop(newLoop(t)), blocking.WithParams(patient), blocking.WithName("pool"), blocking.WithLogger(slog.New(slog.NewTextHandler(&locked{w: &log}, nil))))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -274,7 +274,7 @@ func TestAnExclusiveQueueIsRecoveredWhenTheBrokerLetsGo(t *testing.T) {
 func poolInAlarm(t *testing.T, n node) {
 	checkLeaks(t)
 	ctx := testContext(t)
-	p, err := blocking.DialPool(ctx, nodeURL(n), blocking.PoolSize{}, blocking.WithLoop(newLoop(t)))
+	p, err := blocking.DialPool(ctx, nodeURL(n), blocking.PoolSize{}, blocking.WithLoop(newLoop(t)), blocking.WithParams(patient))
 	if err != nil {
 		t.Fatal(err)
 	}

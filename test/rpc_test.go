@@ -95,6 +95,7 @@ func callsAfterKill(t *testing.T, n node) {
 		}
 		return d != nil
 	})
+	n.flush(t) // or a queue that was declared just now is not there afterwards
 	n.restart(t)
 	if err := <-result; !errors.Is(err, blocking.ErrUnknownOutcome) {
 		t.Errorf("the call under way: %v", err)

@@ -7,11 +7,14 @@ import (
 	"fmt"
 	"net"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/haypile/haypile/adapters/adaptertest"
 	"github.com/haypile/haypile/adapters/blocking"
 	"github.com/haypile/haypile/adapters/internal/fakebroker"
 	"github.com/haypile/haypile/core"
@@ -44,17 +47,53 @@ func checkGoroutines(t *testing.T) {
 	})
 }
 
+// patiently has what a busy machine keeps waiting wait for as long as tests do.
+func patiently() blocking.Option {
+	return blocking.WithParams(func(p *blocking.Params) {
+		p.DialTimeout, p.StackTimeout = bound, bound
+		p.Client.HandshakeTimeout, p.Client.CloseTimeout = bound, bound
+	})
+}
+
+// network has a broker run the script for each connection, and tells where it is and
+// what takes a client there.
+type network func(t *testing.T, script func(n int, s *fakebroker.Session)) (addr string, way []blocking.Option)
+
+func loopback(t *testing.T, script func(n int, s *fakebroker.Session)) (addr string, way []blocking.Option) {
+	t.Helper()
+	return fakebroker.Start(t, script), []blocking.Option{patiently()}
+}
+
+// simulated is for tests of times that are short, in a bubble of testing/synctest:
+// there, what a busy machine keeps waiting takes no time.
+func simulated(t *testing.T, script func(n int, s *fakebroker.Session)) (addr string, way []blocking.Option) {
+	t.Helper()
+	const host = "broker:5672"
+	sim := adaptertest.NewSim(adaptertest.SimConfig{})
+	ln, err := sim.Listen(host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fakebroker.Serve(t, ln, script)
+	return host, []blocking.Option{blocking.WithLoop(sim), blocking.WithParams(func(p *blocking.Params) { p.DialContext = sim.DialContext })}
+}
+
 // connect connects to a broker that answers so, and opens a channel.
 func connect(t *testing.T, a answer, opts ...blocking.Option) (*blocking.Conn, *blocking.Channel) {
 	t.Helper()
+	return connectOn(t, loopback, a, opts...)
+}
+
+func connectOn(t *testing.T, on network, a answer, opts ...blocking.Option) (*blocking.Conn, *blocking.Channel) {
+	t.Helper()
 	checkGoroutines(t)
-	addr := fakebroker.Start(t, func(_ int, s *fakebroker.Session) {
+	addr, way := on(t, func(_ int, s *fakebroker.Session) {
 		if s.Handshake() {
 			s.Serve(func(m wire.Method, channel uint16, body []byte) { a(s, m, channel, body) })
 		}
 	})
 	ctx := testContext(t)
-	conn, err := blocking.Dial(ctx, "amqp://"+addr, append([]blocking.Option{blocking.WithRecovery(nil)}, opts...)...)
+	conn, err := blocking.Dial(ctx, "amqp://"+addr, slices.Concat([]blocking.Option{blocking.WithRecovery(nil)}, way, opts)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -258,9 +297,16 @@ func deliveries(n int, settled chan<- string) answer {
 	}
 }
 
+// awaitInbox waits until n messages wait for their loops. What comes when one has been
+// left is refused by the connection's goroutine, beside what was there.
+func awaitInbox(t *testing.T, conn *blocking.Conn, n int) {
+	t.Helper()
+	eventually(t, "messages in the inbox", func() bool { return conn.Stats().Inbox == n })
+}
+
 func TestLeavingTheLoopCancelsAndRequeuesTheUnseen(t *testing.T) {
 	settled := make(chan string, 100)
-	_, ch := connect(t, deliveries(5, settled))
+	conn, ch := connect(t, deliveries(5, settled))
 	n := 0
 	for d, err := range ch.Consume(testContext(t), &blocking.Consume{Queue: "q"}) {
 		if err != nil {
@@ -275,6 +321,7 @@ func TestLeavingTheLoopCancelsAndRequeuesTheUnseen(t *testing.T) {
 			}
 		} else {
 			d.Reject(false)
+			awaitInbox(t, conn, 3)
 			break
 		}
 	}
@@ -303,13 +350,14 @@ func TestPanicInTheLoopBodyCancelsToo(t *testing.T) {
 
 func TestContextEndsConsuming(t *testing.T) {
 	settled := make(chan string, 100)
-	_, ch := connect(t, deliveries(3, settled))
+	conn, ch := connect(t, deliveries(3, settled))
 	ctx, cancel := context.WithCancel(testContext(t))
 	defer cancel()
 	n := 0
 	for d, err := range ch.Consume(ctx, &blocking.Consume{Queue: "q"}) {
 		if n++; n == 1 {
 			d.Ack()
+			awaitInbox(t, conn, 2)
 			cancel()
 			continue
 		}
@@ -340,7 +388,11 @@ func TestSlowConsumerWithoutPrefetchStopsReadingAndLosesNothing(t *testing.T) {
 		}
 		if got == 1 {
 			// A call of the body waits for an answer behind what fills the inbox.
-			if _, err := conn.Channel(testContext(t)); err != nil {
+			other, err := conn.Channel(testContext(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := other.Qos(testContext(t), &blocking.Qos{PrefetchCount: 1}); err != nil {
 				t.Error(err)
 			}
 		}
@@ -482,7 +534,7 @@ func TestCloseIsBoundedByItsContext(t *testing.T) {
 		for m, _, _ := s.Next(); m != nil; m, _, _ = s.Next() { // answers nothing
 		}
 	})
-	conn, err := blocking.Dial(testContext(t), "amqp://"+addr)
+	conn, err := blocking.Dial(testContext(t), "amqp://"+addr, patiently())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -525,21 +577,23 @@ func TestPublishThatWaitsForAnAlarmReadsPastAFullInbox(t *testing.T) {
 
 // Programs end by canceling their context. What they did before still leaves.
 func TestCloseWithAnEndedContextSendsWhatWasQueued(t *testing.T) {
-	got := make(chan string, 100)
-	conn, ch := connect(t, func(_ *fakebroker.Session, m wire.Method, _ uint16, body []byte) { got <- string(body) })
-	ctx, cancel := context.WithCancel(testContext(t))
-	for i := range 50 {
-		if err := ch.Publish(ctx, &blocking.Publishing{Body: fmt.Append(nil, i)}); err != nil {
-			t.Fatal(err)
+	synctest.Test(t, func(t *testing.T) {
+		got := make(chan string, 100)
+		conn, ch := connectOn(t, simulated, func(_ *fakebroker.Session, m wire.Method, _ uint16, body []byte) { got <- string(body) })
+		ctx, cancel := context.WithCancel(testContext(t))
+		for i := range 50 {
+			if err := ch.Publish(ctx, &blocking.Publishing{Body: fmt.Append(nil, i)}); err != nil {
+				t.Fatal(err)
+			}
 		}
-	}
-	cancel()
-	if err := conn.Close(ctx); err != nil {
-		t.Errorf("Close: %v", err)
-	}
-	for i := range 50 {
-		if s := <-got; s != fmt.Sprint(i) {
-			t.Fatalf("message %d is %q", i, s)
+		cancel()
+		if err := conn.Close(ctx); err != nil {
+			t.Errorf("Close: %v", err)
 		}
-	}
+		for i := range 50 {
+			if s := <-got; s != fmt.Sprint(i) {
+				t.Fatalf("message %d is %q", i, s)
+			}
+		}
+	})
 }

@@ -40,6 +40,7 @@ type Channel struct {
 	// On the loop.
 	core        *core.Channel
 	leaving     bool // Close was called
+	closing     bool // and waits for the broker
 	qos, qosAll wire.BasicQos
 	confirming  bool
 	tx          transaction
@@ -123,7 +124,12 @@ func (ch *Channel) Close(ctx context.Context) error {
 	w := newWaiter[wire.Method]() // nobody waits there, so nobody can give up
 	w.run = func(*core.Conn) error {
 		ch.leaving = true
-		w.settle(nil, ch.core.Close(wire.ReplySuccess, "bye"))
+		err := ch.core.Close(wire.ReplySuccess, "bye")
+		if err == nil && !ch.closing {
+			ch.closing = true
+			ch.conn.turn.waiting++
+		}
+		w.settle(nil, err)
 		return nil
 	}
 	_ = ch.conn.enqueue(op{kind: opCall, ch: ch, call: &w.self}) // an error means that the channel has ended
@@ -261,6 +267,10 @@ func (ch *Channel) end(err error) {
 		c.tell(ChannelFailed{ch, err})
 	}
 	ch.countGone()
+	if ch.closing {
+		ch.closing = false
+		c.turn.waiting--
+	}
 	unknown := because(ErrUnknownOutcome, reason)
 	ch.take(0, math.MaxUint64, func(o *outcome) { ch.settle(o, unknown) })
 	for _, o := range ch.again {

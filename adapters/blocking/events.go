@@ -131,11 +131,12 @@ func (c *Conn) tellOpen() {
 	if c.log == nil && len(c.hooks) == 0 {
 		return
 	}
+	remote := c.RemoteAddr() // at once: another may be the latest by then
 	_ = c.dispatch.add(func() {
 		if c.told != nil {
 			defer close(c.told)
 		}
-		c.log.opened(c)
+		c.log.opened(remote)
 		for i := range c.hooks {
 			if hook := c.hooks[i].Open; hook != nil {
 				hook(c)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
+	"net"
 
 	"github.com/haypile/haypile/adapters/driver"
 )
@@ -74,15 +75,15 @@ func (l *connLog) attempt(a driver.Attempt) {
 }
 
 // opened is written when the connection is open for the first time.
-func (l *connLog) opened(c *Conn) {
+func (l *connLog) opened(remote net.Addr) {
 	if l == nil {
 		return
 	}
-	var remote string
-	if addr := c.RemoteAddr(); addr != nil {
-		remote = addr.String()
+	var where string
+	if remote != nil {
+		where = remote.String()
 	}
-	l.write(slog.LevelInfo, "connected", slog.String("remote", remote))
+	l.write(slog.LevelInfo, "connected", slog.String("remote", where))
 }
 
 // closed is written at the end; asked tells that it is by our Close.

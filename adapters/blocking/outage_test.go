@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/haypile/haypile/adapters/blocking"
@@ -23,18 +24,20 @@ func closing(_ int, s *fakebroker.Session) bool {
 }
 
 func TestRecoveryThatRunsOutOfTimeSaysWhatKeptItFromSuccess(t *testing.T) {
-	r := connectRestarting(t, nil,
-		blocking.WithRecovery(&blocking.Recovery{Timeout: 2 * time.Second}), // enough for one attempt
-		blocking.WithParams(func(p *blocking.Params) { p.RetryDelay, p.MaxRetryDelay = time.Hour, time.Hour }))
-	r.admit(closing)
-	r.lose(t)
-	failed, _ := await[blocking.RecoveryFailed](t, r)
-	for name, err := range map[string]error{"the event": failed.Err, "the connection": r.conn.Err()} {
-		if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, blocking.ConnectionForced) {
-			t.Errorf("%s: %v", name, err)
+	synctest.Test(t, func(t *testing.T) {
+		r := connectRestartingOn(t, simulated, nil,
+			blocking.WithRecovery(&blocking.Recovery{Timeout: 2 * time.Second}), // enough for one attempt
+			blocking.WithParams(func(p *blocking.Params) { p.RetryDelay, p.MaxRetryDelay = time.Hour, time.Hour }))
+		r.admit(closing)
+		r.lose(t)
+		failed, _ := await[blocking.RecoveryFailed](t, r)
+		for name, err := range map[string]error{"the event": failed.Err, "the connection": r.conn.Err()} {
+			if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, blocking.ConnectionForced) {
+				t.Errorf("%s: %v", name, err)
+			}
 		}
-	}
-	<-r.conn.Done()
+		<-r.conn.Done()
+	})
 }
 
 func TestCallsThatWereGivenUpTakeNoMemoryWhileTheConnectionIsLost(t *testing.T) {

@@ -79,7 +79,7 @@ func dialPool(t *testing.T, size blocking.PoolSize, opts ...blocking.Option) (*p
 	b := &pooling{came: map[string][]string{}, used: map[int]string{}}
 	addr := fakebroker.Start(t, b.open)
 	ctx := testContext(t)
-	p, err := blocking.DialPool(ctx, "amqp://"+addr, size, opts...)
+	p, err := blocking.DialPool(ctx, "amqp://"+addr, size, append([]blocking.Option{patiently()}, opts...)...)
 	if err != nil {
 		t.Fatal(err)
 	}

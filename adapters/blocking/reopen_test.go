@@ -62,6 +62,7 @@ func connectStrict(t *testing.T, b *strict, opts ...blocking.Option) *strict {
 	ctx := testContext(t)
 	var err error
 	b.conn, err = blocking.Dial(ctx, "amqp://"+addr, append([]blocking.Option{
+		patiently(),
 		blocking.WithRecovery(&blocking.Recovery{ReopenChannels: true}),
 		blocking.WithParams(func(p *blocking.Params) { p.RetryDelay, p.MaxRetryDelay = time.Millisecond, time.Millisecond }),
 		blocking.WithEvents(func(e blocking.Event) { b.events <- e }),

@@ -50,7 +50,7 @@ func TestANewSecretIsSentAndUsedForLaterAttempts(t *testing.T) {
 				})
 			})
 			checkGoroutines(t)
-			conn, err := blocking.Dial(testContext(t), "amqp://"+addr, blocking.WithParams(func(p *blocking.Params) {
+			conn, err := blocking.Dial(testContext(t), "amqp://"+addr, patiently(), blocking.WithParams(func(p *blocking.Params) {
 				p.Client.Mechanisms = []blocking.Mechanism{blocking.External(), mechanism("me", blocking.NewSecret("old"))}
 			}))
 			if err != nil {
@@ -122,7 +122,7 @@ func TestCredentialsAreAskedForByEachAttempt(t *testing.T) {
 	events := make(chan blocking.Event, 100)
 	out := &records{}
 	conn, err := blocking.Dial(testContext(t), "amqp://somebody:else@"+addr,
-		blocking.WithCredentials(func(ctx context.Context) (blocking.Mechanism, error) {
+		patiently(), blocking.WithCredentials(func(ctx context.Context) (blocking.Mechanism, error) {
 			if _, bounded := ctx.Deadline(); !bounded {
 				t.Error("the context has no deadline")
 			}

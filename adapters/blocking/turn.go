@@ -142,20 +142,21 @@ func (c *Conn) flushed(d *driver.Conn, cc *core.Conn, _ time.Time) {
 	c.inCore = cc.Buffered()
 	c.publishStats(cc)
 	c.makeRoomIfEmptied()
+	closing := c.closing
 	c.mu.Unlock()
-	c.rest(d)
+	c.rest(d, closing)
 }
 
 // rest decides, on the loop, whether to go on reading: not while an inbox is
 // full, unless somebody waits for something that is behind what fills it: an
-// answer, or the end of a resource alarm.
-func (c *Conn) rest(d *driver.Conn) {
+// answer, also to a close, or the end of a resource alarm.
+func (c *Conn) rest(d *driver.Conn, closing bool) {
 	for k := range c.turn.full {
 		if !k.inbox.full() {
 			delete(c.turn.full, k)
 		}
 	}
-	if len(c.turn.full) > 0 && c.turn.waiting == 0 && c.publishers.Load() == 0 {
+	if len(c.turn.full) > 0 && c.turn.waiting == 0 && c.publishers.Load() == 0 && !closing {
 		d.Pause(driver.PauseInbox)
 	} else {
 		d.Resume(driver.PauseInbox)

@@ -38,10 +38,12 @@ func TestBridgesLetGoOfAPeerThatDoesNothing(t *testing.T) {
 	loop := newPolling(t)
 	ours, peer := net.Pipe() // in which nothing moves that nobody reads
 	p := params(t, "nobody:1")
-	p.DialContext = func(context.Context, string, string) (net.Conn, error) { return ours, nil }
-	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
-	defer cancel()
-	if _, err := driver.Dial(ctx, loop, p, nil); !errors.Is(err, context.DeadlineExceeded) {
+	ctx, cancel := context.WithCancel(context.Background())
+	p.DialContext = func(context.Context, string, string) (net.Conn, error) {
+		time.AfterFunc(50*time.Millisecond, cancel) // not before: nobody would have the connection
+		return ours, nil
+	}
+	if _, err := driver.Dial(ctx, loop, p, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("dial: %v", err)
 	}
 	if _, err := io.ReadAll(peer); err != nil { // an end

@@ -55,12 +55,14 @@ func friendly(t *testing.T) string {
 	})
 }
 
+// params wait for a broker at one of the addresses as long as the tests do.
 func params(t *testing.T, addrs ...string) driver.Params {
 	t.Helper()
 	p, err := driver.ParseURI("amqp://guest:hunter2@" + strings.Join(addrs, ",") + "/")
 	if err != nil {
 		t.Fatal(err)
 	}
+	p.DialTimeout, p.StackTimeout, p.Client.HandshakeTimeout, p.Client.CloseTimeout = bound, bound, bound, bound
 	return p
 }
 
@@ -235,7 +237,7 @@ func TestEveryAttemptIsInTheErrorAndNoneInTheHandler(t *testing.T) {
 	silent := fakebroker.Start(t, func(_ int, s *fakebroker.Session) { io.Copy(io.Discard, s) })
 	cut := fakebroker.Start(t, func(int, *fakebroker.Session) {})
 	p := params(t, "nowhere.invalid", cut, silent)
-	p.StackTimeout = 200 * time.Millisecond
+	p.Client.HandshakeTimeout = 200 * time.Millisecond // which dialling may exceed
 	p.Attempts, p.RetryDelay = 2, time.Millisecond
 	h := &events{}
 	_, err := driver.Dial(context.Background(), newLoop(t), p, h)

@@ -1,6 +1,7 @@
 package driver_test
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -58,6 +59,7 @@ func serve(t *testing.T, ln net.Listener, o driver.ServeOptions) *serving {
 		}
 	}
 	o.OnError = func(err error) { s.errs <- err }
+	o.Server.HandshakeTimeout = cmp.Or(o.Server.HandshakeTimeout, bound)
 	s.Server = driver.Serve(newLoop(t), ln, o)
 	t.Cleanup(func() {
 		s.Abort()

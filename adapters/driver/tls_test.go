@@ -181,14 +181,18 @@ func TestResetInTheTLSHandshake(t *testing.T) {
 	}
 }
 
-func TestSilentServerEndsInTheStackTimeoutOfTLS(t *testing.T) {
+func TestSilentServerEndsInTheStackTimeout(t *testing.T) {
 	addr := fakebroker.Start(t, func(_ int, s *fakebroker.Session) { io.Copy(io.Discard, s.Conn) })
-	p := secure(t, addr, nil)
-	p.StackTimeout = 100 * time.Millisecond
-	_, err := driver.Dial(context.Background(), newLoop(t), p, nil)
-	var e *driver.TLSError
-	if !errors.As(err, &e) || !errors.Is(err, core.ErrHandshakeTimeout) || errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("dial: %v", err)
+	for scheme, p := range map[string]driver.Params{"amqp": params(t, addr), "amqps": secure(t, addr, nil)} {
+		p.StackTimeout = 100 * time.Millisecond
+		p.DialContext = func(_ context.Context, network, address string) (net.Conn, error) {
+			return net.Dial(network, address) // however long it takes
+		}
+		_, err := driver.Dial(context.Background(), newLoop(t), p, nil)
+		var e *driver.TLSError
+		if errors.As(err, &e) != (scheme == "amqps") || !errors.Is(err, core.ErrHandshakeTimeout) || errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%s: %v", scheme, err)
+		}
 	}
 }
 

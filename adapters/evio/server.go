@@ -142,7 +142,7 @@ func (e *engine) stop() {
 	<-e.ended
 }
 
-const serveLimit = 3 * time.Second
+const serveLimit = 30 * time.Second
 
 // serversWait tells that no server of an engine is on its way to wait for its
 // loop, nor back.

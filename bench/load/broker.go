@@ -177,6 +177,9 @@ func fill(ctx context.Context, j *job, conn *blocking.Conn, ch *blocking.Channel
 		return nil
 	}
 	if _, err := ch.QueueDeclare(ctx, &blocking.QueueDeclare{Queue: j.queue, Durable: true}); err != nil {
+		if ctx.Err() != nil { // the broker may make it all the same
+			err = errors.Join(err, remove(ctx, j, ch))
+		}
 		return err
 	}
 	defer func() {
@@ -239,7 +242,15 @@ func drop(ctx context.Context, j *job, conn *blocking.Conn) error {
 	if err != nil {
 		return err
 	}
-	_, err = ch.QueueDelete(ctx, &blocking.QueueDelete{Queue: j.queue})
+	return remove(ctx, j, ch)
+}
+
+// remove deletes the queue behind all that was asked of the channel, also when ctx has
+// ended.
+func remove(ctx context.Context, j *job, ch *blocking.Channel) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	defer cancel()
+	_, err := ch.QueueDelete(ctx, &blocking.QueueDelete{Queue: j.queue})
 	return err
 }
 

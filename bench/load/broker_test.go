@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/haypile/haypile/broker"
+	"github.com/haypile/haypile/broker/wirefault"
 	"github.com/haypile/haypile/core/wire"
 )
 
@@ -53,6 +54,30 @@ func TestABrokerIsLeftWithoutTheQueueOfAFillThatWasInterrupted(t *testing.T) {
 		return broker.Pass()
 	})
 	if _, err := whole(ctx, parse(strings.Fields("-mode consume-auto -n 10000000 -url "+b.URL()))); err == nil {
+		t.Error("it was done")
+	}
+	wantNoQueue(t, b)
+}
+
+func TestABrokerIsLeftWithoutTheQueueWhoseDeclarationWasGivenUp(t *testing.T) {
+	b := broker.RunT(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	wires := func(do func(*wirefault.Conn, wirefault.Direction)) {
+		for _, c := range b.Wire().Conns() {
+			do(c, wirefault.Out)
+		}
+	}
+	b.On(wire.QueueDeclareID, func(*broker.Incoming) broker.Action {
+		wires((*wirefault.Conn).Stall) // with the answer
+		cancel()
+		return broker.Pass()
+	})
+	b.On(wire.QueueDeleteID, func(*broker.Incoming) broker.Action {
+		wires((*wirefault.Conn).Resume)
+		return broker.Pass()
+	})
+	if _, err := whole(ctx, parse(strings.Fields("-mode rpc -n 10000000 -url "+b.URL()))); err == nil {
 		t.Error("it was done")
 	}
 	wantNoQueue(t, b)

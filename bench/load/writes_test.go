@@ -65,6 +65,17 @@ const (
 	fewest   = 5
 )
 
+// awaitHanded waits until the client has handed all to the transport, whose write is
+// under way: how many turns of its loop that takes is the scheduler's to say.
+func awaitHanded(t *testing.T, ctx context.Context, handed func() bool) {
+	t.Helper()
+	for ; !handed(); time.Sleep(time.Millisecond) {
+		if ctx.Err() != nil {
+			t.Fatal("not all is on its way")
+		}
+	}
+}
+
 func TestPublishesShareWrites(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
@@ -76,6 +87,7 @@ func TestPublishesShareWrites(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	awaitHanded(t, ctx, func() bool { return ch.Conn().Stats().Published == messages })
 	close(slow.release)
 	reply, err := ch.QueueDeclare(ctx, &blocking.QueueDeclare{Queue: "q", Passive: true})
 	if err != nil {
@@ -105,6 +117,7 @@ func TestAcksShareWrites(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got == messages {
+			awaitHanded(t, ctx, func() bool { return ch.Conn().Stats().Acked == messages })
 			close(slow.release)
 			break
 		}

@@ -19,8 +19,8 @@ import (
 )
 
 const (
-	heartbeat = time.Second     // the broker hangs up after two of silence
-	work      = 5 * time.Second // what a message takes
+	heartbeat = 2 * time.Second // the broker hangs up after two of silence
+	work      = 7 * time.Second // what a message takes
 )
 
 func main() { demo.Main(run) }

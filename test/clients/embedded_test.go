@@ -14,6 +14,7 @@ import (
 	"github.com/haypile/haypile/adapters/gnet"
 	"github.com/haypile/haypile/adapters/stdnet"
 	"github.com/haypile/haypile/broker"
+	"github.com/haypile/haypile/core"
 	"github.com/haypile/haypile/internal/testcert"
 	"github.com/haypile/haypile/ioloop"
 )
@@ -29,7 +30,8 @@ func embedded(profile broker.Profile, newLoop func(t *testing.T) (adapters.Loop,
 			loop.Close()
 			<-loop.Done()
 		})
-		return startEmbedded(t, broker.WithProfile(profile), broker.WithLoop(loop))
+		return startEmbedded(t, broker.WithProfile(profile), broker.WithLoop(loop),
+			broker.WithServer(func(c *core.ServerConfig) { c.HandshakeTimeout = bound }))
 	}
 }
 

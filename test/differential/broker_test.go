@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/haypile/haypile/broker"
+	"github.com/haypile/haypile/core"
 )
 
 // TestBroker plays the corpus against the embedded broker, which is meant to answer
@@ -41,7 +42,8 @@ func start(t *testing.T) *broker.Broker {
 		made.Permissions = map[string]broker.Permission{vhost: {Configure: u.configure, Write: u.write, Read: u.read}}
 		all = append(all, made)
 	}
-	b, err := broker.Start(broker.WithProfile(broker.RabbitMQ3), broker.WithUsers(all...))
+	b, err := broker.Start(broker.WithProfile(broker.RabbitMQ3), broker.WithUsers(all...),
+		broker.WithServer(func(c *core.ServerConfig) { c.HandshakeTimeout = *bound }))
 	if err != nil {
 		t.Fatal(err)
 	}

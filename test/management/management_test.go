@@ -125,6 +125,13 @@ func fill(t *testing.T, url string) {
 		for range ch.Consume(ctx, &blocking.Consume{Queue: "billing", Tag: "biller"}) {
 		}
 	}()
+	for { // until the broker knows of it
+		q, err := ch.QueueDeclare(ctx, &blocking.QueueDeclare{Queue: "billing", Passive: true})
+		must(err)
+		if q.ConsumerCount > 0 {
+			return
+		}
+	}
 }
 
 // told tells that the statistics have come, which RabbitMQ gathers now and then.

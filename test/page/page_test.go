@@ -109,8 +109,10 @@ func TestManyLinksShowTheirKeysOnDemand(t *testing.T) {
 
 func TestRatesFollowTheCounters(t *testing.T) {
 	w := open(t, nil)
+	// A rate shows for as long as one snapshot, so the page looks at each by itself.
+	w.run(chromedp.Evaluate(`new MutationObserver(() => { window.came ||= !`+row("queues", "packing")+`.includes("| 0/s | 0/s |"); }).observe(document.getElementById("queues-table"), {subtree: true, childList: true})`, nil))
 	w.broker.Change(func(s *broker.State) { s.Queue("/", "packing").Totals.Published += 1000 })
-	w.await("messages come in", `!`+row("queues", "packing")+`.includes("| 0/s | 0/s |")`)
+	w.await("messages come in", `window.came`)
 	w.await("the minute has a line", `document.querySelector("#queues-table .spark path:not(.area)").getAttribute("d").includes("L")`)
 }
 
@@ -177,6 +179,24 @@ func TestPauseHoldsThePage(t *testing.T) {
 		t.Errorf("while paused: %s", before)
 	}
 	w.await("it goes on", row("queues", "packing")+`.includes("| 171 |")`)
+}
+
+func TestPauseHoldsThePageAgainstAnAnswerUnderWay(t *testing.T) {
+	w := open(t, nil)
+	w.run(chromedp.Evaluate(`window.fetch = ((ask) => async (...what) => {
+		await new Promise((go) => { window.go = go; });
+		return ask(...what).finally(() => { window.answered = true; });
+	})(window.fetch); 0`, nil))
+	w.await("the page asks", `window.go !== undefined`)
+	w.run(chromedp.Focus("#pause"), chromedp.KeyEvent("\r"))
+	w.await("it says so", `document.getElementById("status").textContent === "paused"`)
+	w.broker.Change(func(s *broker.State) { s.Queue("/", "packing").Ready = 171 })
+	w.run(chromedp.Evaluate(`window.go()`, nil))
+	w.await("the answer is there, or not wanted", `window.answered`)
+	w.painted()
+	if got := evaluate[string](w, row("queues", "packing")); !strings.Contains(got, "| 170 |") {
+		t.Errorf("while paused: %s", got)
+	}
 }
 
 func TestNumbersMoveNothing(t *testing.T) {

@@ -2,6 +2,7 @@ package rabbitmq
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -54,7 +55,7 @@ type ports struct{ amqp, tls, http, dist, epmd int }
 func freePorts() (ports, error) {
 	var p ports
 	for _, port := range []*int{&p.amqp, &p.tls, &p.http, &p.dist, &p.epmd} {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		l, err := listenLow()
 		if err != nil {
 			return p, err
 		}
@@ -62,6 +63,17 @@ func freePorts() (ports, error) {
 		*port = l.Addr().(*net.TCPAddr).Port
 	}
 	return p, nil
+}
+
+// listenLow listens below the ports that a system gives to who asks for any: of
+// those, others might have a node's while it restarts.
+func listenLow() (net.Listener, error) {
+	for try := 1; ; try++ {
+		l, err := net.Listen("tcp", fmt.Sprint("127.0.0.1:", 10_000+rand.IntN(22_000)))
+		if err == nil || try == 100 {
+			return l, err
+		}
+	}
 }
 
 func (n *Node) path(name string) string { return filepath.Join(n.dir, name) }

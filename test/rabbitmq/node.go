@@ -256,12 +256,7 @@ func (n *Node) Stop() error {
 	if err := terminate(n.server); err != nil {
 		return fmt.Errorf("rabbitmq: stopping %s: %w", n.Name, err)
 	}
-	select {
-	case <-n.exited:
-		return nil
-	case <-time.After(stopTimeout):
-		return fmt.Errorf("rabbitmq: node %s did not stop within %s:\n%s", n.Name, stopTimeout, n.logTail())
-	}
+	return n.awaitEnd()
 }
 
 // Kill kills the node as kill -9 does; its data stays for Restart.
@@ -269,8 +264,26 @@ func (n *Node) Kill() error {
 	if err := kill(n.server); err != nil {
 		return fmt.Errorf("rabbitmq: killing %s: %w", n.Name, err)
 	}
-	<-n.exited
-	return nil
+	return n.awaitEnd()
+}
+
+// awaitEnd waits until the node takes no connections any more, so that it can be
+// started on its ports again: what has exited first is only the script around it.
+func (n *Node) awaitEnd() error {
+	late := time.After(stopTimeout)
+	for {
+		select {
+		case <-n.exited:
+			conn, err := net.Dial("tcp", n.Addr())
+			if err != nil {
+				return nil
+			}
+			conn.Close()
+			time.Sleep(10 * time.Millisecond)
+		case <-late:
+			return fmt.Errorf("rabbitmq: node %s did not stop within %s:\n%s", n.Name, stopTimeout, n.logTail())
+		}
+	}
 }
 
 // Restart starts a node again that was stopped or killed, on the same ports and

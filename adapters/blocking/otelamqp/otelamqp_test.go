@@ -36,6 +36,13 @@ type world struct {
 	meter  *metric.ManualReader
 }
 
+// patiently has what a busy machine keeps waiting wait for as long as tests do.
+func patiently() blocking.Option {
+	return blocking.WithParams(func(p *blocking.Params) {
+		p.StackTimeout, p.Client.HandshakeTimeout, p.Client.CloseTimeout = bound, bound, bound
+	})
+}
+
 func connect(t *testing.T) *world {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), bound)
@@ -49,7 +56,7 @@ func connect(t *testing.T) *world {
 		}
 	})
 	var err error
-	w.conn, err = blocking.Dial(ctx, "amqp://"+addr, blocking.WithRecovery(nil), otelamqp.Instrument(otelamqp.Options{
+	w.conn, err = blocking.Dial(ctx, "amqp://"+addr, blocking.WithRecovery(nil), patiently(), otelamqp.Instrument(otelamqp.Options{
 		TracerProvider: tp,
 		MeterProvider:  metric.NewMeterProvider(metric.WithReader(w.meter)),
 		Propagator:     propagation.TraceContext{},

@@ -181,6 +181,7 @@ $("pause").addEventListener("click", () => {
   paused = !paused;
   setText($("pause"), paused ? "Resume" : "Pause");
   if (!paused) return ask();
+  asking?.abort(); // its answer would move what is to stand still
   clearTimeout(timer);
   status("paused", "");
 });

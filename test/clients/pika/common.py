@@ -57,7 +57,8 @@ def parameters(password="guest", **more):
     if CA != "-":
         more["ssl_options"] = pika.SSLOptions(ssl.create_default_context(cafile=CA), "localhost")
     return pika.ConnectionParameters(
-        HOST, int(PORT), credentials=pika.PlainCredentials("guest", password), **more)
+        HOST, int(PORT), credentials=pika.PlainCredentials("guest", password),
+        socket_timeout=BOUND, stack_timeout=BOUND, **more)
 
 
 def named(name):
