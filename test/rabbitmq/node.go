@@ -229,7 +229,12 @@ func (n *Node) greets() bool {
 // portLost tells that somebody took one of the ports before the node did.
 func (n *Node) portLost() bool {
 	text := n.logTail()
-	return strings.Contains(text, "eaddrinuse") || strings.Contains(text, "Address already in use")
+	for _, reason := range []string{"eaddrinuse", "Address already in use", "dist_port_already_used"} {
+		if strings.Contains(text, reason) {
+			return true
+		}
+	}
+	return false
 }
 
 // Addr is the node's AMQP address, host:port.

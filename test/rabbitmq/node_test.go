@@ -139,6 +139,33 @@ func TestNodeIsSteered(t *testing.T) {
 	}
 }
 
+func TestAPortThatWasTakenIsMadeOut(t *testing.T) {
+	in, err := findInstall()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, port := range map[string]func(*ports) int{
+		"AMQP":         func(p *ports) int { return p.amqp },
+		"distribution": func(p *ports) int { return p.dist },
+	} {
+		t.Run(name, func(t *testing.T) {
+			n, err := newNode(in, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer n.Remove()
+			l, err := net.Listen("tcp", fmt.Sprint("127.0.0.1:", port(&n.ports)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+			if err := n.boot(); err == nil || !n.portLost() {
+				t.Errorf("it is taken for another failure: %v", err)
+			}
+		})
+	}
+}
+
 func TestNodesRunBesideEachOther(t *testing.T) {
 	a, b := Start(t), Start(t)
 	if a.Name == b.Name || a.Port == b.Port || !a.greets() || !b.greets() {
