@@ -211,6 +211,16 @@ func (n *Node) startups() int {
 	return strings.Count(string(text), "Server startup complete")
 }
 
+// listens tells that the node takes connections.
+func (n *Node) listens() bool {
+	conn, err := net.Dial("tcp", n.Addr())
+	if err != nil {
+		return false
+	}
+	conn.Close()
+	return true
+}
+
 // greets tells that a protocol header is answered by a method frame, which must
 // be connection.start.
 func (n *Node) greets() bool {
@@ -279,11 +289,9 @@ func (n *Node) awaitEnd() error {
 	for {
 		select {
 		case <-n.exited:
-			conn, err := net.Dial("tcp", n.Addr())
-			if err != nil {
+			if !n.listens() {
 				return nil
 			}
-			conn.Close()
 			time.Sleep(10 * time.Millisecond)
 		case <-late:
 			return fmt.Errorf("rabbitmq: node %s did not stop within %s:\n%s", n.Name, stopTimeout, n.logTail())
