@@ -83,7 +83,7 @@ func TestARestartKeepsWhatMessagesHaveGoneThrough(t *testing.T) {
 	if err := b.Restart(ctx); err != nil {
 		t.Fatal(err)
 	}
-	b.Advance(6 * time.Minute)
+	b.Advance(5 * time.Minute)
 	if n := ready(b, "jobs"); n != 1 {
 		t.Errorf("%d messages are left of the one whose time is over and the one that has time", n)
 	}

@@ -17,10 +17,7 @@ type TB interface {
 	Fatalf(format string, args ...any)
 }
 
-const (
-	testJournal = 1000      // entries
-	stopTimeout = waitBound // for clients to answer a close
-)
+const testJournal = 1000 // entries
 
 // RunT starts a broker for one test and stops it when the test ends, closing the
 // connections that are left, and faults of their wires with them; a test that failed
@@ -56,7 +53,7 @@ func RunT(t TB, opts ...Option) *Broker {
 		return nil // for a TB whose Fatalf returns
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+		ctx, cancel := context.WithTimeout(context.Background(), waitBound) // for clients to answer a close
 		defer cancel()
 		for _, c := range loop.Conns() {
 			c.Clear()
